@@ -1,0 +1,1 @@
+"""What happens to a request: plain Python, no Home Assistant, no HTTP, no SQL."""

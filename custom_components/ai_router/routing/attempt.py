@@ -1,0 +1,187 @@
+"""One try on one target: its timers, its events, and what came of it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from .failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
+from .model import (
+    Call,
+    Event,
+    Finish,
+    Finished,
+    Opened,
+    Part,
+    RateWindow,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ToolCall,
+    ToolCallDone,
+    Usage,
+    UsageTotal,
+)
+from .ports import Clock, Provider
+from .tokens import output_estimate
+from .watch import Watch
+
+
+class Trial:
+    """Runs a call and keeps what arrives. Times are monotonic seconds."""
+
+    __slots__ = (
+        "_aborted",
+        "_bytes",
+        "_call",
+        "_client",
+        "_clock",
+        "_deltas",
+        "_hurried",
+        "_opaque",
+        "_texts",
+        "_thoughts",
+        "_tools",
+        "_watch",
+        "finish",
+        "first_content",
+        "phase",
+        "rates",
+        "usage",
+    )
+
+    def __init__(self, client: Provider, call: Call, clock: Clock) -> None:
+        """Prepare; nothing is sent before `events` is iterated."""
+        self._client = client
+        self._call = call
+        self._clock = clock
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._opaque: list[object] = []
+        self._tools: list[ToolCall] = []
+        self._bytes = 0
+        self._deltas = 0
+        self._watch: Watch | None = None
+        self._aborted = False
+        self._hurried = False
+        self.phase = Phase.UNSENT
+        self.usage: Usage | None = None
+        self.finish: Finish | None = None
+        self.first_content: float | None = None
+        self.rates: tuple[RateWindow, ...] = ()
+
+    async def events(self, first_by: float, end_by: float) -> AsyncGenerator[Event]:
+        """Send the call and yield its events until the terminator.
+
+        `first_by` is when the first content must be there, `end_by` when all must be. Raises `AttemptFailed`, also
+        for an answer that ends without its terminator or says nothing.
+        """
+        self.phase = Phase.SENT
+        self._hurried = first_by < self._clock.monotonic() + self._call.timeouts.first_token
+        idle = self._call.timeouts.idle
+        limit = min(first_by, end_by)
+        watch = self._watch = Watch()
+        try:
+            async with aclosing(self._client.attempt(self._call)) as stream:
+                while not self._aborted:
+                    event = await watch.until(limit, anext(stream))
+                    self._keep(event)
+                    if self.first_content is not None:
+                        limit = min(self._clock.monotonic() + idle, end_by)
+                    yield event
+        except StopAsyncIteration:
+            self._judge()
+            return
+        except TimeoutError:
+            raise AttemptFailed(self._late(end_by)) from None
+        finally:
+            watch.close()
+        raise AttemptFailed(self._late(end_by))
+
+    def abort(self) -> None:
+        """End the attempt at once, from outside, without cancelling whoever waits for it."""
+        self._aborted = True
+        if self._watch is not None:
+            self._watch.ring()
+
+    def _keep(self, event: Event) -> None:
+        match event:
+            case TextDelta(text):
+                self._texts.append(text)
+                self._content(text)
+            case ThinkingDelta(text, opaque):
+                self._thoughts.append(text)
+                if opaque is not None:
+                    self._opaque.append(opaque)
+                self._content(text)
+            case ToolCallDone(call):
+                self._tools.append(call)
+                self._content(str(call.arguments))
+            case UsageTotal(usage):
+                self.usage = usage
+            case Opened(rates):
+                self.rates = rates
+            case Finished(reason):
+                self.finish = reason
+
+    def _content(self, text: str) -> None:
+        self._bytes += len(text.encode())
+        self._deltas += 1
+        if self.first_content is None:
+            self.first_content = self._clock.monotonic()
+            self.phase = Phase.STREAMING
+
+    def _late(self, end_by: float) -> Failure:
+        if self._aborted:
+            return Failure(FailureClass.CANCELLED, self.phase, "stopped", billed=Billed.PARTIAL)
+        if self._clock.monotonic() >= end_by:
+            return Failure(
+                FailureClass.TIMEOUT_TOTAL,
+                self.phase,
+                "the request's time was over",
+                FailureScope.REQUEST,
+                billed=Billed.PARTIAL,
+            )
+        if self.first_content is not None:
+            return Failure(FailureClass.TIMEOUT_IDLE, self.phase, "went silent in the middle", billed=Billed.PARTIAL)
+        return Failure(
+            FailureClass.TIMEOUT_FIRST_TOKEN,
+            self.phase,
+            "no answer in time",
+            # A caller in a hurry says nothing about the target.
+            FailureScope.REQUEST if self._hurried else FailureScope.TARGET,
+            billed=Billed.PARTIAL,
+        )
+
+    def _judge(self) -> None:
+        if self.finish is None:
+            raise AttemptFailed(
+                Failure(FailureClass.STREAM_CUT, self.phase, "ended without a terminator", billed=Billed.PARTIAL)
+            )
+        if self._tools or any(text.strip() for text in self._texts):
+            return
+        if self.finish is Finish.FILTERED:
+            raise AttemptFailed(
+                Failure(
+                    FailureClass.CONTENT_POLICY,
+                    self.phase,
+                    "the provider refused to answer",
+                    FailureScope.REQUEST,
+                    billed=Billed.PARTIAL,
+                )
+            )
+        detail = "an empty answer" if self.finish is not Finish.LENGTH else "thinking used up all output tokens"
+        raise AttemptFailed(Failure(FailureClass.EMPTY, self.phase, detail, billed=Billed.PARTIAL))
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return what the answer is made of."""
+        parts: list[Part] = []
+        if self._thoughts or self._opaque:
+            parts.append(Thinking("".join(self._thoughts), tuple(self._opaque), self._call.target))
+        if self._texts:
+            parts.append(Text("".join(self._texts)))
+        parts.extend(self._tools)
+        return tuple(parts)
+
+    def seen(self, input_tokens: int) -> Usage:
+        """Count what arrived ourselves, for answers whose usage was not told."""
+        return Usage(fresh_in=input_tokens, text_out=output_estimate(self._bytes, self._deltas))

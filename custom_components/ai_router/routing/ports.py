@@ -1,0 +1,170 @@
+"""What the core needs from outside, named as protocols. Adapters live in `providers/`, `storage/` and on the face."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .breaker import BreakerState
+from .failures import Failure
+from .model import (
+    Attempt,
+    BucketKey,
+    Call,
+    Claim,
+    Event,
+    Granted,
+    Model,
+    Outcome,
+    Refused,
+    Reply,
+    Request,
+    Target,
+    Ticket,
+)
+from .money import Picodollars
+
+
+class Clock(Protocol):
+    """Time. `monotonic` runs with the event loop's own clock; `now` is wall-clock seconds since 1970 (UTC)."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+
+
+class Provider(Protocol):
+    """One account or server, spoken to in its own protocol."""
+
+    def attempt(self, call: Call) -> AsyncGenerator[Event]:
+        """Send a call and yield what comes back; ends with `Finished`.
+
+        Raises `AttemptFailed`. Closing the generator closes the connection.
+        """
+
+    async def models(self) -> Sequence[Model]:
+        """List the models this provider offers. Raises `AttemptFailed`."""
+
+    async def probe(self) -> None:
+        """Check reachability and credential for free. Raises `AttemptFailed`."""
+
+
+class State(Protocol):
+    """Who may start: all limits and budgets, decided at once for a whole plan."""
+
+    async def admit(self, claims: Sequence[Claim]) -> Granted | Refused:
+        """Grant the first claim that fits every bucket, all or nothing."""
+
+    async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
+        """Book what an attempt really took; a second settle of a ticket does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One attempt as the ledger keeps it, apart from its outcome: who, what for, where."""
+
+    request: Request
+    ticket: Ticket
+    provider_id: str
+    model_id: str
+    pool: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What one provider has settled in one window; `window_id` is the household's day or month."""
+
+    provider_id: str
+    window_id: str
+    cost: Picodollars
+    requests: int
+
+
+class Ledger(Protocol):
+    """The durable record of every attempt."""
+
+    async def hold(self, entry: Entry) -> None:
+        """Put a paid attempt's hold on disk. After this returns, its body may be sent.
+
+        Raises `LedgerUnavailable`: then nothing paid may start.
+        """
+
+    def settle(self, entry: Entry, outcome: Outcome) -> None:
+        """Book an attempt's end. Returns at once; written within a second. Never raises."""
+
+
+class LedgerUnavailable(Exception):
+    """The ledger cannot be written: full disk, damaged file, closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """An attempt is about to be sent."""
+
+    request: Request
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """An attempt has been settled."""
+
+    request: Request
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEnded:
+    """A request has been answered (`failure` None) or has failed for good. One per request."""
+
+    request: Request
+    attempts: Sequence[Attempt]
+    failure: str | None
+    latency: float
+    reply: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerMoved:
+    """A target's breaker has changed its state."""
+
+    target: Target
+    state: BreakerState
+
+
+@dataclass(frozen=True, slots=True)
+class Benched:
+    """A provider or one of its models is set aside until mended; `model_id` None is the whole provider."""
+
+    provider_id: str
+    model_id: str | None
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Unbenched:
+    """A bench has ended."""
+
+    provider_id: str
+    model_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """A bill came in above its hold and took a hard budget over its limit by `amount`."""
+
+    provider_id: str
+    bucket: BucketKey
+    window_id: str
+    amount: Picodollars
+
+
+type CoreEvent = AttemptStarted | AttemptEnded | RequestEnded | BreakerMoved | Benched | Unbenched | Overrun
+
+
+class Bus(Protocol):
+    """Where the core says what happens."""
+
+    def __call__(self, event: CoreEvent) -> None:
+        """Take one event. Must not raise or block."""

@@ -1,0 +1,51 @@
+"""Why a whole request could not be answered: what the caller gets instead of a reply."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from .failures import Failure
+from .model import Attempt, BucketKey, Plan
+
+
+class RefusalCode(StrEnum):
+    """What stood in the way; each has a sentence in the translations."""
+
+    NO_PROVIDER = "no_provider"
+    NO_CAPABLE_TARGET = "no_capable_target"
+    OVER_BUDGET = "over_budget"
+    LIMITED = "limited"
+    ALL_DOWN = "all_down"
+    ALL_FAILED = "all_failed"
+    REJECTED = "rejected"
+    DEADLINE = "deadline"
+    STREAM_BROKEN = "stream_broken"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
+    STOPPING = "stopping"
+
+
+class RequestFailed(Exception):
+    """Raised instead of a reply. Carries the plan and every attempt, so that the caller can be told what happened."""
+
+    def __init__(
+        self,
+        code: RefusalCode,
+        request_id: str,
+        plan: Plan | None = None,
+        attempts: Sequence[Attempt] = (),
+        *,
+        bucket: BucketKey | None = None,
+        free_at: float | None = None,
+    ) -> None:
+        """Name what stood in the way; `free_at` (wall clock) is when it may be gone."""
+        super().__init__(code.value)
+        self.code = code
+        self.request_id = request_id
+        self.plan = plan
+        self.attempts = tuple(attempts)
+        self.bucket = bucket
+        self.free_at = free_at
+
+    @property
+    def failure(self) -> Failure | None:
+        """Return why the last attempt failed, if there was one."""
+        return self.attempts[-1].outcome.failure if self.attempts else None

@@ -1,0 +1,103 @@
+"""One request on its way: what was tried, what was learned, how much time is left."""
+
+from .attempt import Trial
+from .config import RouterConfig
+from .failures import MEANING, Failure
+from .fleet import Lane
+from .model import Attempt, BucketKey, Plan, Reply, Request, Target
+from .planner import NO_HINDSIGHT, Ask, Hindsight
+from .refusals import RefusalCode, RequestFailed
+
+_BASE_DELAY = 0.25
+_LONGEST_DELAY = 4.0
+
+
+class Trip:
+    """The working memory of one request. Times are monotonic seconds."""
+
+    __slots__ = (
+        "_context_over",
+        "_failed",
+        "_retries",
+        "ask",
+        "attempts",
+        "committed",
+        "config",
+        "deadline",
+        "others_left",
+        "plan",
+        "reply",
+        "started",
+        "trial",
+        "unpaid_only",
+    )
+
+    def __init__(self, request: Request, config: RouterConfig, now: float) -> None:
+        """Start the clock: the tighter of the request's and the router's bounds holds."""
+        self.ask = Ask.of(request)
+        self.config = config
+        self.started = now
+        timeout = request.bounds.tighten(config.bounds).timeout
+        self.deadline = float("inf") if timeout is None else now + timeout
+        self.attempts: list[Attempt] = []
+        self.committed = False
+        self.plan: Plan | None = None
+        self.reply: Reply | None = None
+        self.trial: Trial | None = None
+        self.unpaid_only = False
+        self.others_left = False
+        self._failed: dict[Target, Failure] = {}
+        self._context_over: int | None = None
+        self._retries = 0
+
+    @property
+    def request(self) -> Request:
+        """The request itself."""
+        return self.ask.request
+
+    @property
+    def hindsight(self) -> Hindsight:
+        """What the planner should know of the attempts so far."""
+        if not self._failed and not self.unpaid_only:
+            return NO_HINDSIGHT
+        return Hindsight(self._failed, self._context_over, self.unpaid_only)
+
+    def note(self, lane: Lane, failure: Failure) -> None:
+        """Remember that a target failed."""
+        self._failed[lane.target] = failure
+        if MEANING[failure.cls].better and lane.model.context is not None:
+            self._context_over = max(lane.model.context, self._context_over or 0)
+
+    def may_try(self) -> bool:
+        """Say whether an untried target may still be tried: only the caller's own bound ends that."""
+        limit = self.request.bounds.attempts
+        return limit is None or len(self.attempts) < limit
+
+    def retryable(self) -> list[Target]:
+        """Return the targets that may be tried once more, now that no other is left."""
+        if not self.may_try() or len(self.attempts) >= self.config.attempts:
+            return []
+        return [target for target, failure in self._failed.items() if MEANING[failure.cls].again]
+
+    def backoff(self, chance: float) -> float:
+        """Return how long to wait before the next retry (seconds): full jitter after Brooker (AWS, 2015).
+
+        `chance` is a random number from 0 to 1.
+        """
+        self._retries += 1
+        return chance * min(_LONGEST_DELAY, _BASE_DELAY * 2.0**self._retries)
+
+    def retry(self, target: Target) -> None:
+        """Let a target be tried once more."""
+        self._failed.pop(target, None)
+
+    def refuse(
+        self, code: RefusalCode, *, bucket: BucketKey | None = None, free_at: float | None = None
+    ) -> RequestFailed:
+        """Make the error that tells the caller what stood in the way."""
+        return RequestFailed(code, self.request.id, self.plan, self.attempts, bucket=bucket, free_at=free_at)
+
+    def abort(self) -> None:
+        """End the attempt under way."""
+        if self.trial is not None:
+            self.trial.abort()

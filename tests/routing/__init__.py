@@ -1,0 +1,1 @@
+"""Tests of the core, on a clock that the tests control."""

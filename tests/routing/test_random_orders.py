@@ -1,0 +1,134 @@
+"""Random orders of requests, failures, cancels and changes: what must hold, holds in each of them."""
+
+import asyncio
+import contextlib
+import random
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from custom_components.ai_router.routing.budgets import Budget
+from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
+from custom_components.ai_router.routing.model import Bounds, Finish, Target, Usage, Window
+from custom_components.ai_router.routing.ports import AttemptStarted
+from custom_components.ai_router.routing.refusals import RequestFailed
+
+from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run
+
+LIMIT = 60_000
+ENDINGS: list[list[Any]] = [
+    ["word ", 0.5, "word", Usage(fresh_in=3, text_out=2), Finish.STOP],
+    ["word", Finish.STOP],
+    [2.0, "late", Finish.STOP],
+    ["cut"],
+    [40.0],
+    [Failure(FailureClass.NETWORK, Phase.UNSENT, "refused")],
+    [Failure(FailureClass.TRANSIENT, Phase.SENT, status=500, billed=Billed.NO)],
+    [Failure(FailureClass.RATE_LIMIT, Phase.SENT, status=429, billed=Billed.NO)],
+    [Failure(FailureClass.UNKNOWN, Phase.SENT)],
+    [RuntimeError("bug")],
+]
+
+
+class Checked:
+    """A home whose every start is checked against its hard budgets."""
+
+    def __init__(self, clock: LoopClock, chance: random.Random) -> None:
+        self.chance = chance
+        self.clients = [ScriptedProvider(lambda _: chance.choice(ENDINGS)) for _ in range(3)]
+        self.home = Home(clock, *self.providers(), budgets=(Budget(Window.DAY, 3 * LIMIT),))
+        self.home.router.subscribe(self.check)
+        self.worst = 0
+
+    def providers(self) -> list[Any]:
+        return [
+            provider(
+                f"p{n}",
+                client,
+                prices=prices(1 / 1000, 2 / 1000, per_request=self.chance.choice([0, 500])),
+                budgets=(Budget(Window.DAY, LIMIT),),
+                requests_per_minute=self.chance.choice([None, 5, 50]),
+                concurrent=self.chance.choice([None, 2]),
+            )
+            for n, client in enumerate(self.clients)
+        ]
+
+    def check(self, event: object) -> None:
+        if not isinstance(event, AttemptStarted):
+            return
+        admission = self.home.router.admission
+        lane = self.home.router._dispatcher.planner.fleet.get(event.ticket.target)
+        assert lane is not None
+        for key in lane.money:
+            bucket = admission.money(key)
+            account = bucket.account(self.home.clock.now())
+            if bucket.limit is not None and key in event.ticket.takes:
+                assert account.settled + account.held <= bucket.limit
+
+    async def request(self) -> None:
+        bounds = Bounds(timeout=self.chance.choice([1.0, 10.0, 60.0]), max_output=self.chance.choice([1, 10]))
+        began = self.home.clock.monotonic()
+        work = self.home.router.process(ask("x" * self.chance.randrange(1, 3_000), bounds=bounds))
+        task = asyncio.ensure_future(work)
+        cancel_after = self.chance.choice([None, None, 0.0, 0.1, 1.0, 5.0])
+        if cancel_after is not None:
+            asyncio.get_running_loop().call_later(cancel_after, task.cancel)
+        with contextlib.suppress(RequestFailed, asyncio.CancelledError):
+            await task
+        assert self.home.clock.monotonic() - began <= (bounds.timeout or 0) + 0.001
+
+    def check_end(self) -> None:
+        home = self.home
+        home.assert_nothing_left()
+        counted = dict.fromkeys(home.router.config.providers, 0)
+        admission = home.router.admission
+        for lane in home.router._dispatcher.planner.fleet:
+            account = admission.money(lane.money[0]).account(home.clock.now())
+            counted[lane.provider.id] = account.settled
+        assert sum(counted.values()) == home.ledger.spent
+        over = sum(
+            max(0, outcome.cost - home.ledger.holds.get(attempt, 0)) for attempt, outcome in home.ledger.settled.items()
+        )
+        for spent in counted.values():
+            assert spent <= LIMIT + over
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 10**9))
+def test_money_slots_and_probes_hold_in_any_order(seed: int) -> None:
+    async def main(clock: LoopClock) -> None:
+        checked = Checked(clock, random.Random(seed))
+        tasks = []
+        for _ in range(40):
+            tasks.append(asyncio.create_task(checked.request()))
+            await asyncio.sleep(checked.chance.choice([0, 0, 0.3, 7.0]))
+            if checked.chance.random() < 0.1:
+                checked.home.configure(*checked.providers(), budgets=(Budget(Window.DAY, 3 * LIMIT),))
+        await asyncio.gather(*tasks)
+        checked.check_end()
+
+    run(main)
+
+
+def test_10_000_random_cancels_leave_nothing_behind() -> None:
+    async def main(clock: LoopClock) -> None:
+        chance = random.Random(11)
+        clients = [ScriptedProvider(lambda _: chance.choice(ENDINGS)) for _ in range(2)]
+        home = Home(clock, *(provider(f"p{n}", client, prices=prices(1, 2)) for n, client in enumerate(clients)))
+        home.ledger.delay = 0.01
+
+        async def one() -> None:
+            task = asyncio.ensure_future(home.router.process(ask()))
+            await asyncio.sleep(chance.choice([0, 0, 0.005, 0.01, 0.1, 1, 3]))
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        for _ in range(100):
+            await asyncio.gather(*(one() for _ in range(100)))
+        home.assert_nothing_left()
+        for n in range(2):
+            assert not home.router.admission.breaker(Target(f"p{n}", "m")).probing
+            assert clients[n].running == 0
+
+    run(main)
