@@ -1,0 +1,134 @@
+"""Redaction by value: whatever text goes out, no live secret is in it, wherever it came from."""
+
+import json
+import logging
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, override
+from urllib.parse import quote, quote_plus
+
+from homeassistant.helpers.redact import REDACTED
+
+# Shorter values are ordinary words, ports and numbers: masking them would make logs unreadable and protect nothing.
+MIN_LENGTH: Final = 6
+MAX_PER_OWNER: Final = 200
+
+
+class Redactor:
+    """Knows the live secrets and takes them out of text and data.
+
+    An owner (a provider's id) keeps its newest 200 values. Adding does not replace: after a change of key, requests
+    under way still fail with the old one. Safe to read from any thread; add and remove from one.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing to hide."""
+        self._values: dict[str, list[str]] = {}
+        self._forms: tuple[str, ...] = ()
+
+    def add(self, owner: str, values: Iterable[str]) -> None:
+        """Hide these values from now on; those shorter than 6 characters are ignored."""
+        new = [part for value in values for part in _parts(value) if len(part) >= MIN_LENGTH]
+        kept = [value for value in self._values.get(owner, ()) if value not in new]
+        self._values[owner] = [*kept, *dict.fromkeys(new)][-MAX_PER_OWNER:]
+        self._rebuild()
+
+    def remove(self, owner: str) -> None:
+        """Forget an owner's values."""
+        self._values.pop(owner, None)
+        self._rebuild()
+
+    def redact(self, text: str) -> str:
+        """Return the text without secrets, be they plain, URL-encoded, JSON-escaped or within base64."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, REDACTED)
+        return text
+
+    def redact_data(self, data: Any) -> Any:
+        """Return a copy of nested data without secrets, in keys too. An object whose text holds one becomes text."""
+        if isinstance(data, Mapping):
+            return {self.redact(key) if isinstance(key, str) else key: self.redact_data(data[key]) for key in data}
+        if isinstance(data, list | tuple | set | frozenset):
+            return [self.redact_data(item) for item in data]
+        text = str(data)
+        masked = self.redact(text)
+        return data if masked == text else masked
+
+    def _rebuild(self) -> None:
+        forms = {form for values in self._values.values() for value in values for form in _forms_of(value)}
+        # The longest first: a secret that holds another one goes as a whole.
+        self._forms = tuple(sorted(forms, key=len, reverse=True))
+
+
+def guard_logs(redactor: Redactor) -> Callable[[], None]:
+    """Redact every record of this package's loggers, children included; returns how to stop it.
+
+    A filter on the package's logger would not do: filters are asked only by the logger a record was made with, so each
+    module would have to fetch its logger in our own way, and one that forgets leaks. Handlers of a parent, however,
+    are called for the records of its children, and before those of the root. So one handler that puts nothing out
+    cleans the record that all further handlers get. Where a level is off there is no record and no work.
+    """
+    handler = _Cleaner(redactor)
+    logger = logging.getLogger(__package__)
+    logger.addHandler(handler)
+    return lambda: logger.removeHandler(handler)
+
+
+class _Cleaner(logging.Handler):
+    """Takes secrets out of records on their way to the handlers of Home Assistant."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+        self._formatter = logging.Formatter()
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        redact = self._redactor.redact
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - any argument's own text may fail; logging would print all of them to stderr
+            message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+            record.msg, record.args = message, None
+        if (clean := redact(message)) != message:
+            record.msg, record.args = clean, None
+        if record.exc_info:
+            trace = record.exc_text or self._formatter.formatException(record.exc_info)
+            if (clean := redact(trace)) != trace:
+                # The exception itself goes: handlers that format it on their own would bring the secret back.
+                record.exc_info, record.exc_text = None, clean
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Yield a value and, of a header such as `Bearer abc`, the credential alone."""
+    value = value.strip()
+    yield value
+    match value.split():
+        case [_, credential]:
+            yield credential
+
+
+def _forms_of(value: str) -> Iterator[str]:
+    """Yield every spelling in which a value may turn up."""
+    yield value
+    for percent in (quote(value), quote(value, safe=""), quote_plus(value)):
+        yield percent
+        yield re.sub("%..", lambda escape: escape[0].lower(), percent)
+    for escaped in (json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)):
+        yield escaped[1:-1]
+    yield from _within_base64(value.encode())
+
+
+def _within_base64(raw: bytes) -> Iterator[str]:
+    """Yield the characters that do not depend on the neighbours, for each of the three places in a group of bytes.
+
+    So a credential is found in `Basic` headers and encoded bodies too, with whatever stands before and after it.
+    """
+    for before in range(3):
+        first, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(bytes(before) + raw)[first:end].decode()
