@@ -1,0 +1,1 @@
+"""What outlives a restart: the ledger of every attempt, on SQLite."""
