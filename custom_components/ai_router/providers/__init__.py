@@ -1,0 +1,1 @@
+"""The wire protocols: one file per kind of provider. They speak HTTP through the session they are given."""

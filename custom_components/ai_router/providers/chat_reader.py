@@ -1,0 +1,203 @@
+"""Chat completions as events: streamed chunks and whole answers alike."""
+
+from dataclasses import dataclass, field
+from typing import Any, override
+from uuid import uuid4
+
+import orjson
+
+from ..routing.failures import Phase
+from ..routing.model import Finish, ToolCall
+from .chat_usage import chat_usage
+from .lines import ServerSentEvents
+from .replies import Replies
+from .streams import Reader
+from .thinking import ThinkTags
+
+_DONE = b"[DONE]"
+_MAX_CALLS = 128
+_FINISHES = {
+    "stop": Finish.STOP,
+    "tool_calls": Finish.TOOLS,
+    "function_call": Finish.TOOLS,
+    "length": Finish.LENGTH,
+    "model_length": Finish.LENGTH,
+    "content_filter": Finish.FILTERED,
+}
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call while it comes in pieces. `whole` is set by servers that send the arguments as an object."""
+
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+    whole: dict[str, Any] | None = None
+
+    def arguments(self) -> dict[str, Any] | None:
+        """Return the arguments, None where they are not a whole object."""
+        if self.whole is not None:
+            return self.whole
+        text = "".join(self.pieces).strip()
+        if not text:
+            return {}
+        try:
+            arguments = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return None
+        return arguments if isinstance(arguments, dict) else None
+
+
+class ChatReader(Reader):
+    """Reads the answer to one chat completion."""
+
+    __slots__ = ("_calls", "_current", "_finish", "_model", "_refused", "_tags", "_told")
+
+    def __init__(self, replies: Replies, model: str) -> None:
+        """Begin before the first byte."""
+        super().__init__(ServerSentEvents(), replies)
+        self._model = model
+        self._tags = ThinkTags()
+        self._calls: list[_Call] = []
+        self._current: dict[int, _Call] = {}
+        self._finish = ""
+        self._refused = False
+        self._told: Any = None
+
+    @override
+    def _not_json(self, data: bytes) -> None:
+        if data.strip() == _DONE:
+            self.done = True
+        else:
+            self._odd()
+
+    @override
+    def _take(self, message: dict[str, Any]) -> bool:
+        choices = message.get("choices")
+        usage = message.get("usage")
+        if usage:
+            self._told = usage
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if isinstance(choice, dict):
+            delta = choice.get("delta") or choice.get("message")
+            if isinstance(delta, dict):
+                self._delta(delta)
+            finish = choice.get("finish_reason")
+            if finish:
+                self._finish = str(finish)
+        if message.get("error") or self._finish == "error" or choices is None:
+            return self._odd_chunk(message)
+        return True
+
+    def _odd_chunk(self, message: dict[str, Any]) -> bool:
+        """Look at a chunk that is an error, or has none of an answer's marks; false for a stranger's."""
+        phase = Phase.SENT if self._in_one else self.phase
+        failure = self._replies.in_band(message, phase, self._model)
+        if failure is not None or self._finish == "error" or message.get("error"):
+            self.failure = failure or self._replies.malformed("the server gave up in the middle", self.phase)
+            return True
+        extra = message.get("x_groq")
+        if isinstance(extra, dict) and extra.get("usage"):
+            self._told = extra["usage"]
+        return "choices" in message
+
+    def _delta(self, delta: dict[str, Any]) -> None:
+        thought = delta.get("reasoning") or delta.get("reasoning_content")
+        if thought and isinstance(thought, str):
+            self._thought(thought)
+        content = delta.get("content")
+        if content:
+            if isinstance(content, str):
+                self._content(content)
+            elif isinstance(content, list):
+                for part in content:
+                    self._part(part)
+        calls = delta.get("tool_calls")
+        if calls and isinstance(calls, list):
+            for position, piece in enumerate(calls):
+                self._piece(position, piece)
+        if delta.get("refusal"):
+            self._refused = True
+
+    def _content(self, text: str) -> None:
+        if self._tags.plain(text):
+            self._text(text)
+        else:
+            self._pass_on(self._tags.feed(text))
+
+    def _pass_on(self, pieces: list[tuple[bool, str]]) -> None:
+        for thought, text in pieces:
+            if thought:
+                self._thought(text)
+            else:
+                self._text(text)
+
+    def _part(self, part: Any) -> None:
+        """Read a piece of content that says its type, as Mistral sends them."""
+        if not isinstance(part, dict):
+            return
+        if part.get("type") == "thinking":
+            thinking = part.get("thinking")
+            for thought in thinking if isinstance(thinking, list) else [{"text": thinking}]:
+                text = thought.get("text") if isinstance(thought, dict) else None
+                if text and isinstance(text, str):
+                    self._thought(text)
+        elif isinstance(part.get("text"), str):
+            self._content(part["text"])
+
+    def _piece(self, position: int, piece: Any) -> None:
+        function = piece.get("function") if isinstance(piece, dict) else None
+        if not isinstance(function, dict):
+            return
+        told = piece.get("index")
+        index = told if isinstance(told, int) else position
+        name, call_id, arguments = function.get("name"), piece.get("id"), function.get("arguments")
+        call = self._current.get(index)
+        # Some servers number all their calls 0: another id with a name is another call.
+        if call is None or (name and call_id and call.id and call_id != call.id):
+            if len(self._calls) >= _MAX_CALLS:
+                self.failure = self._replies.malformed("too many tool calls", self.phase)
+                return
+            call = self._current[index] = _Call()
+            self._calls.append(call)
+        call.id = call.id or (call_id if isinstance(call_id, str) else "")
+        call.name = call.name or (name if isinstance(name, str) else "")
+        if isinstance(arguments, str):
+            call.pieces.append(arguments)
+        elif isinstance(arguments, dict):
+            call.whole = arguments
+
+    @override
+    def _close(self) -> Finish | None:
+        self._pass_on(self._tags.end())
+        self.usage = chat_usage(self._told)
+        finish = _FINISHES.get(self._finish, Finish.OTHER) if self._finish else None
+        if finish is None and self.done:
+            if self._calls:
+                finish = Finish.TOOLS
+            elif self._in_one:
+                # Nothing says that it is whole, but it is not known to be cut either.
+                finish = Finish.OTHER
+        if finish is None:
+            return None
+        self._pass_on_calls(cut=finish is Finish.LENGTH)
+        if self._refused:
+            return Finish.FILTERED
+        if finish in {Finish.STOP, Finish.TOOLS}:
+            return Finish.TOOLS if self._calls else Finish.STOP
+        return finish
+
+    def _pass_on_calls(self, *, cut: bool) -> None:
+        ids: set[str] = set()
+        for call in self._calls:
+            arguments = call.arguments()
+            if arguments is None or not call.name:
+                if not cut:
+                    self.failure = self._replies.malformed("a tool call that makes no sense", self.phase)
+                    return
+                continue
+            # Nine letters and digits: the one form of an id that every server takes back.
+            call_id = call.id if call.id and call.id not in ids else uuid4().hex[:9]
+            ids.add(call_id)
+            self._call(ToolCall(call_id, call.name, arguments))

@@ -1,0 +1,58 @@
+"""The token counts of chat completions, sorted into buckets that do not overlap."""
+
+from typing import Any
+
+from ..routing.model import Usage
+
+# More than any answer has: a count above it is nonsense.
+_MANY = 10**12
+
+
+def count(holder: Any, *names: str) -> int:
+    """Return the first count above zero that goes by one of the names; 0 where there is none."""
+    if isinstance(holder, dict):
+        for name in names:
+            value = holder.get(name)
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _MANY:
+                return int(value)
+    return 0
+
+
+def chat_usage(told: Any) -> Usage | None:
+    """Sort the counts of one answer; None where nothing was counted.
+
+    Cached, written, picture and sound tokens lie inside the prompt's. Reasoning lies inside the completion's, except
+    for what the total shows to have been added to it.
+    """
+    prompt = count(told, "prompt_tokens")
+    completion = count(told, "completion_tokens")
+    if not prompt and not completion:
+        # Some servers send zeros for "not counted".
+        return None
+    total = count(told, "total_tokens")
+    inside, made = told.get("prompt_tokens_details"), told.get("completion_tokens_details")
+    reasoning = count(made, "reasoning_tokens")
+    added = max(0, total - prompt - completion) if total else 0
+    if not total and reasoning > completion:
+        added = reasoning
+    within = min(max(0, reasoning - added), completion)
+    left = prompt
+    taken: list[int] = []
+    for tokens in (
+        count(inside, "cached_tokens") or count(told, "prompt_cache_hit_tokens"),
+        count(inside, "cache_write_tokens"),
+        count(inside, "image_tokens"),
+        count(inside, "audio_tokens"),
+    ):
+        taken.append(min(tokens, left))
+        left -= taken[-1]
+    cached, written, pictures, sound = taken
+    return Usage(
+        fresh_in=left,
+        cache_read=cached,
+        cache_write_5m=written,
+        image_in=pictures,
+        audio_in=sound,
+        text_out=completion - within,
+        reasoning_out=within + added,
+    )

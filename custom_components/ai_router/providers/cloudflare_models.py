@@ -1,0 +1,60 @@
+"""Cloudflare's model list: what its properties tell, and which models want to be asked in Cloudflare's own form."""
+
+from typing import Any
+
+from ..routing.model import Capability, Model
+from .capabilities import guess
+
+# Their JSON mode takes a bare schema, and only in the own form; nothing tells this but Cloudflare's page on it.
+JSON_MODE = frozenset(
+    {
+        "@cf/deepseek-ai/deepseek-r1-distill-qwen-32b",
+        "@cf/meta/llama-3-8b-instruct",
+        "@cf/meta/llama-3.1-8b-instruct",
+        "@cf/meta/llama-3.3-70b-instruct-fp8-fast",
+        "@hf/nousresearch/hermes-2-pro-mistral-7b",
+        "@hf/thebloke/deepseek-coder-6.7b-instruct-awq",
+    }
+)
+# It takes one picture, beside the messages.
+PICTURE_APART = frozenset({"@cf/meta/llama-3.2-11b-vision-instruct"})
+
+_TASKS = {
+    "Text Generation": Capability.CHAT | Capability.STREAMING | Capability.STRUCTURED,
+    "Text Embeddings": Capability.EMBEDDINGS,
+    "Text-to-Image": Capability.IMAGE_OUT,
+}
+_PROPERTIES = {
+    "function_calling": Capability.TOOLS,
+    "reasoning": Capability.REASONING,
+    "vision": Capability.VISION,
+}
+
+
+def _properties(entry: dict[str, Any]) -> dict[str, str]:
+    told = entry.get("properties")
+    return {
+        str(one.get("property_id")): str(one.get("value"))
+        for one in (told if isinstance(told, list) else ())
+        if isinstance(one, dict)
+    }
+
+
+def cloudflare_model(entry: dict[str, Any]) -> Model | None:
+    """Return a model from its entry in the list, None where it has no name."""
+    name, task = entry.get("name"), entry.get("task")
+    if not isinstance(name, str) or not name:
+        return None
+    properties = _properties(entry)
+    caps = _TASKS.get(str(task.get("name")) if isinstance(task, dict) else "", Capability.NONE)
+    if "guard" in name:
+        # It judges what others say.
+        caps = Capability.NONE
+    if Capability.CHAT in caps:
+        # Of older models the list does not say that they see.
+        caps |= guess(name) & Capability.VISION
+        for told, capability in _PROPERTIES.items():
+            if properties.get(told) == "true":
+                caps |= capability
+    window = properties.get("context_window", "")
+    return Model(name, caps, int(window) if window.isascii() and window.isdigit() and int(window) else None)

@@ -1,0 +1,85 @@
+"""What all kinds that speak HTTP share: the course of an attempt."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from aiohttp import ClientSession
+
+from ..routing.failures import AttemptFailed
+from ..routing.model import Call, Event, Model, Opened
+from .rates import rate_windows
+from .replies import Replies
+from .streams import Reader
+from .transport import Answer, Transport
+
+LIST_SECONDS = 30.0
+PROBE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSetup:
+    """One provider as the household set it up. `models` are those it uses; `options` belong to the kind."""
+
+    id: str
+    kind: str
+    url: str | None = None
+    key: str | None = field(default=None, repr=False)
+    models: tuple[Model, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class HttpProvider(ABC):
+    """Sends a call over HTTP and reads the answer by its own content type."""
+
+    protocol: ClassVar[str]
+    stream_type: ClassVar[str]
+    replies: ClassVar[type[Replies]] = Replies
+
+    def __init__(self, session: ClientSession, key: str | None, headers: Mapping[str, str] | None = None) -> None:
+        """Use a session that is closed by its owner. `headers` carry the key where it is no bearer token."""
+        self._transport = Transport(session, self.protocol, key, headers=headers, replies=self.replies)
+
+    async def attempt(self, call: Call) -> AsyncGenerator[Event]:
+        """Send a call and yield what comes back. Raises `AttemptFailed`; closing it closes the connection."""
+        answer = await self._send(call)
+        try:
+            yield Opened(rate_windows(answer.headers, time.time()))
+            reader = self._reader(call)
+            if self.stream_type in answer.content_type:
+                while not reader.done and (data := await answer.chunk()):
+                    events = reader.feed(data)
+                    answer.phase = reader.phase
+                    for event in events:
+                        yield event
+                    if reader.failure is not None:
+                        raise AttemptFailed(reader.failure)
+                if reader.done:
+                    await answer.drain()
+                events = reader.end()
+            else:
+                events = reader.whole(await self._transport.parse(answer, await answer.body()))
+            for event in events:
+                yield event
+            if reader.failure is not None:
+                raise AttemptFailed(reader.failure)
+        finally:
+            answer.close()
+
+    @abstractmethod
+    async def models(self) -> Sequence[Model]:
+        """List the models this provider offers. Raises `AttemptFailed`."""
+
+    @abstractmethod
+    async def probe(self) -> None:
+        """Check reachability and credential for free. Raises `AttemptFailed`."""
+
+    @abstractmethod
+    async def _send(self, call: Call) -> Answer:
+        """Send a call; return an answer that is a success. Raises `AttemptFailed`."""
+
+    @abstractmethod
+    def _reader(self, call: Call) -> Reader:
+        """Return what reads the answer to a call."""

@@ -1,0 +1,1 @@
+"""Tests of the wire protocols, against servers on real sockets."""

@@ -1,0 +1,109 @@
+"""When to come again, and how much is left."""
+
+import pytest
+from multidict import CIMultiDict
+
+from custom_components.ai_router.providers.rates import duration, rate_windows, retry_at
+from custom_components.ai_router.routing.model import RateWindow
+
+NOW = 1_000_000.0
+DATE = "Sat, 21 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1s", 1.0),
+        ("6m0s", 360.0),
+        ("12ms", 0.012),
+        ("1h2m3.5s", 3723.5),
+        ("0", 0.0),
+        ("2.5", 2.5),
+        (" 3 ", 3.0),
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("inf", None),
+        ("nan", None),
+        ("1s!", None),
+        ("9" * 400, None),
+        ("9" * 60 + "d", None),
+    ],
+)
+def test_durations(text: str | None, seconds: float | None) -> None:
+    assert duration(text) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, None),
+        ({"Retry-After": "20"}, 20.0),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After-Ms": "250", "Retry-After": "20"}, 0.25),
+        ({"X-Ms-Retry-After-Ms": "750", "Retry-After": "20"}, 0.75),
+        ({"Date": DATE, "Retry-After": "Sat, 21 Nov 2026 10:02:00 GMT"}, 120.0),
+        ({"Date": DATE, "Retry-After": "Sat, 21 Nov 2026 09:00:00 GMT"}, 0.0),
+        ({"Retry-After": "never"}, None),
+        ({"Date": DATE, "Retry-After": "Sat, 21 Nov 2100 10:00:00 GMT"}, 400 * 86_400.0),
+        (
+            {
+                "Date": DATE,
+                "anthropic-ratelimit-output-tokens-remaining": "0",
+                "anthropic-ratelimit-output-tokens-reset": "2026-11-21T10:00:30Z",
+                "anthropic-ratelimit-requests-remaining": "0",
+                "anthropic-ratelimit-requests-reset": "2026-11-21T11:00:10+01:00",
+            },
+            30.0,
+        ),
+        ({"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "soon"}, None),
+        ({"Retry-After": "never", "Retry-After-Ms": "x"}, None),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, 360.0),
+        ({"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "6m0s"}, None),
+        (
+            {
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "2s",
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-requests": "9s",
+            },
+            9.0,
+        ),
+        ({"Retry-After": "1", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, 1.0),
+    ],
+)
+def test_when_to_come_again(headers: dict[str, str], wait: float | None) -> None:
+    assert retry_at(CIMultiDict(headers), NOW) == (None if wait is None else NOW + wait)
+
+
+def test_windows() -> None:
+    headers = CIMultiDict(
+        {
+            "X-RateLimit-Limit-Requests": "60",
+            "X-RateLimit-Remaining-Requests": "59",
+            "X-RateLimit-Reset-Requests": "1s",
+            "X-RateLimit-Remaining-Tokens": "-1",
+        }
+    )
+
+    assert rate_windows(headers, NOW) == (
+        RateWindow("requests", 60, 59, NOW + 1),
+        RateWindow("tokens", None, None, None),
+    )
+    assert rate_windows(CIMultiDict({"Content-Type": "application/json"}), NOW) == ()
+
+
+def test_windows_that_reset_at_a_date() -> None:
+    headers = CIMultiDict({"Date": DATE})
+    for name, left in (("requests", "49"), ("tokens", "900"), ("input-tokens", "500"), ("output-tokens", "x")):
+        headers[f"Anthropic-RateLimit-{name}-Limit"] = "1000"
+        headers[f"Anthropic-RateLimit-{name}-Remaining"] = left
+        headers[f"Anthropic-RateLimit-{name}-Reset"] = "2026-11-21T10:01:00Z"
+
+    assert rate_windows(headers, NOW) == (
+        RateWindow("requests", 1000, 49, NOW + 60),
+        RateWindow("tokens", 1000, 900, NOW + 60),
+        RateWindow("input-tokens", 1000, 500, NOW + 60),
+        RateWindow("output-tokens", 1000, None, NOW + 60),
+    )
