@@ -28,7 +28,7 @@ from custom_components.ai_router.routing.model import (
     UsageTotal,
 )
 from custom_components.ai_router.routing.money import FREE, Prices, Rates, per_million
-from custom_components.ai_router.routing.ports import CoreEvent, Entry, LedgerUnavailable
+from custom_components.ai_router.routing.ports import CoreEvent, Entry, LedgerUnavailable, Spending
 from custom_components.ai_router.routing.router import Router
 
 START = 1_795_300_000.0  # 2026-11-21, an arbitrary moment
@@ -94,6 +94,7 @@ class MemoryLedger:
 
     holds: dict[str, int] = field(default_factory=dict)
     settled: dict[str, Outcome] = field(default_factory=dict)
+    by_day: dict[str, int] = field(default_factory=dict)
     broken: bool = False
     delay: float = 0.0
 
@@ -107,6 +108,8 @@ class MemoryLedger:
     def settle(self, entry: Entry, outcome: Outcome) -> None:
         assert entry.ticket.attempt_id not in self.settled, "settled twice"
         self.settled[entry.ticket.attempt_id] = outcome
+        day = entry.ticket.day
+        self.by_day[day] = self.by_day.get(day, 0) + outcome.cost
 
     @property
     def spent(self) -> int:
@@ -209,8 +212,8 @@ class Home:
         self.router.subscribe(self.events.append)
         self.configure(*providers, **config)
 
-    def configure(self, *providers: ProviderConfig, **config: Any) -> None:
-        self.router.apply(RouterConfig(providers={each.id: each for each in providers}, **config))
+    def configure(self, *providers: ProviderConfig, history: Sequence[Spending] = (), **config: Any) -> None:
+        self.router.apply(RouterConfig(providers={each.id: each for each in providers}, **config), history)
 
     def assert_nothing_left(self) -> None:
         """No ticket, slot, hold or probe is left, and what was settled is what was counted."""
@@ -218,9 +221,9 @@ class Home:
         assert not admission.open_tickets
         assert not self.router.under_way
         for name in self.router.config.providers:
-            assert admission.under_way(name) == 0
+            assert admission.slots(name).used == 0
         for lane in self.router._dispatcher.planner.fleet:
-            assert not admission.breaker(lane.target).probing
+            assert not admission.breakers.of(lane.target).probing
             for key in lane.money:
-                assert admission.money(key).account(self.clock.now()).held == 0
+                assert admission.money(key).account.held == 0
         assert set(self.ledger.holds) <= set(self.ledger.settled)

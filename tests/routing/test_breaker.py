@@ -81,7 +81,7 @@ def test_a_cancelled_probe_gives_its_slot_back() -> None:
         await asyncio.sleep(60)
         probe = asyncio.create_task(home.router.process(ask()))
         await asyncio.sleep(1)
-        assert home.router.admission.breaker(A).probing
+        assert home.router.admission.breakers.of(A).probing
         probe.cancel()
         with pytest.raises(asyncio.CancelledError):
             await probe
@@ -155,7 +155,7 @@ def test_what_is_not_the_targets_fault_does_not_open_its_breaker(cls: FailureCla
         script: list[Any] = failing(cls, status=429, retry_at=clock.now())
         home = Home(clock, provider("a", ScriptedProvider(script)))
         await open_all(home, 20)
-        assert home.router.admission.breaker(A).closed
+        assert home.router.admission.breakers.of(A).closed
 
     run(main)
 
@@ -167,7 +167,7 @@ def test_a_hurried_caller_does_not_open_the_breaker_of_a_slow_target() -> None:
         for _ in range(10):
             reply = await home.router.process(ask(bounds=Bounds(timeout=8)))
             assert reply.target == B
-        assert home.router.admission.breaker(A).closed
+        assert home.router.admission.breakers.of(A).closed
 
     run(main)
 
@@ -196,13 +196,13 @@ def test_open_breakers_and_benches_outlive_a_restart() -> None:
     async def main(clock: LoopClock) -> None:
         home = Home(clock, provider("a", ScriptedProvider([DEAD])))
         await open_all(home)
-        opened = home.router.admission.open_breakers()
+        opened = home.router.admission.breakers.opened()
         later = Home(clock, provider("a", ScriptedProvider([DEAD])))
         for target, when in opened.items():
-            later.router.admission.restore_breaker(target, when)
-        assert later.router.admission.breaker(A).state(clock.monotonic()) is BreakerState.OPEN
-        assert later.router.admission.breaker(A).reopens_at == pytest.approx(
-            home.router.admission.breaker(A).reopens_at
+            later.router.admission.breakers.restore(target, when)
+        assert later.router.admission.breakers.of(A).state(clock.monotonic()) is BreakerState.OPEN
+        assert later.router.admission.breakers.of(A).reopens_at == pytest.approx(
+            home.router.admission.breakers.of(A).reopens_at
         )
 
     run(main)

@@ -62,7 +62,7 @@ class Checked:
         assert lane is not None
         for key in lane.money:
             bucket = admission.money(key)
-            account = bucket.account(self.home.clock.now())
+            account = bucket.account
             if bucket.limit is not None and key in event.ticket.takes:
                 assert account.settled + account.held <= bucket.limit
 
@@ -84,7 +84,7 @@ class Checked:
         counted = dict.fromkeys(home.router.config.providers, 0)
         admission = home.router.admission
         for lane in home.router._dispatcher.planner.fleet:
-            account = admission.money(lane.money[0]).account(home.clock.now())
+            account = admission.money(lane.money[0]).account
             counted[lane.provider.id] = account.settled
         assert sum(counted.values()) == home.ledger.spent
         over = sum(
@@ -128,7 +128,7 @@ def test_10_000_random_cancels_leave_nothing_behind() -> None:
             await asyncio.gather(*(one() for _ in range(100)))
         home.assert_nothing_left()
         for n in range(2):
-            assert not home.router.admission.breaker(Target(f"p{n}", "m")).probing
+            assert not home.router.admission.breakers.of(Target(f"p{n}", "m")).probing
             assert clients[n].running == 0
 
     run(main)

@@ -12,8 +12,10 @@ from custom_components.ai_router.routing.model import (
     Capability,
     Finish,
     Message,
+    Model,
     Pins,
     Role,
+    Target,
     Text,
     TextDelta,
     Timeouts,
@@ -21,7 +23,7 @@ from custom_components.ai_router.routing.model import (
     Usage,
     Why,
 )
-from custom_components.ai_router.routing.money import to_dollars
+from custom_components.ai_router.routing.money import FREE, to_dollars
 from custom_components.ai_router.routing.ports import AttemptEnded, Benched, RequestEnded
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
 
@@ -477,5 +479,35 @@ def test_one_record_per_request_and_per_attempt() -> None:
         (ended,) = [event for event in home.events if isinstance(event, RequestEnded)]
         assert ended.failure is None
         assert len(ended.attempts) == 2
+
+    run(main)
+
+
+def test_a_provider_that_is_down_as_a_whole_is_not_tried_model_by_model() -> None:
+    async def main(clock: LoopClock) -> None:
+        down = Failure(FailureClass.NETWORK, Phase.UNSENT, "refused", FailureScope.PROVIDER)
+        first, second = ScriptedProvider([down]), ScriptedProvider(failing(FailureClass.TRANSIENT))
+        models = tuple(Model(name, prices=FREE) for name in ("one", "two", "three"))
+        home = Home(clock, provider("a", first, models=models, priority=1), provider("b", second))
+        await refusal(home, bounds=Bounds(attempts=3))
+        assert [call.target.model_id for call in first.calls] == ["one", "two"]
+        assert len(second.calls) == 1
+        assert first.times[0] <= second.times[0] <= first.times[1]
+        # Its models' breakers have heard of each other's failures.
+        assert [home.router.admission.breakers.of(Target("a", model.id)).failures for model in models] == [2, 2, 2]
+
+    run(main)
+
+
+def test_the_households_bounds_only_tighten_a_requests_own() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider([40.0, "late", Finish.STOP])
+        dear = provider("dear", ScriptedProvider(), prices=prices(per_request=100), priority=1)
+        home = Home(clock, dear, provider("a", client), bounds=Bounds(timeout=20, max_cost=50, attempts=1))
+        error = await refusal(home, bounds=Bounds(timeout=300, max_cost=1_000, attempts=9))
+        assert error.code is RefusalCode.DEADLINE
+        assert clock.monotonic() == pytest.approx(20)
+        assert error.plan is not None
+        assert [left_out.why for left_out in error.plan.left_out] == [Why.TOO_EXPENSIVE]
 
     run(main)

@@ -3,23 +3,37 @@
 `admit` holds no await: it is a critical section by construction, so no two requests can pass the same limit together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import count
+from os import urandom
 
 from .bell import Bell
-from .breaker import Breaker, BreakerState
-from .budgets import Budget, MoneyBucket
+from .breakers import Breakers
+from .budgets import Budget, Crossing, MoneyBucket
 from .calendar import Calendar
-from .config import RouterConfig
-from .failures import MEANING, FailureScope, Phase
-from .fleet import Fleet, Lane, provider_money, requests_key, router_money, slots_key
-from .limits import SlidingWindow, Slots
-from .model import BucketKey, Claim, Granted, Outcome, Refused, Scope, Target, Ticket, TicketState, Unit
+from .config import EACH_USER, ProviderConfig, RouterConfig
+from .failures import Billed, FailureClass, Phase
+from .fleet import (
+    Fleet,
+    Lane,
+    provider_money,
+    request_money,
+    requests_key,
+    router_money,
+    slots_key,
+    tokens_key,
+    user_budgets,
+)
+from .limits import Bucket, SlidingWindow, Slots, TokenBucket
+from .model import BucketKey, Caller, Claim, Granted, Outcome, Refused, Scope, Ticket, TicketState, Unit, Window
 from .money import Picodollars
-from .ports import BreakerMoved, Bus, Clock, Overrun
+from .ports import BudgetCrossed, Bus, Clock, Overrun, Spending
 
 _MINUTE = 60.0
+_HOUR = 3_600.0
 _LEASE = 900.0
+# Far from a limit: at least a fifth of it stays free.
+_FAR = 5
 
 
 class Admission:
@@ -29,133 +43,169 @@ class Admission:
         """Begin empty; `apply` brings the limits."""
         self._clock = clock
         self._bus = bus
-        self._breaker_settings = RouterConfig().breaker
+        self._config = RouterConfig()
         self.calendar = Calendar()
-        self._money: dict[BucketKey, MoneyBucket] = {}
-        self._requests: dict[BucketKey, SlidingWindow] = {}
-        self._slots: dict[BucketKey, Slots] = {}
-        self._breakers: dict[Target, Breaker] = {}
+        self.breakers = Breakers(clock, bus)
+        self._buckets: dict[BucketKey, Bucket] = {}
         self._open: set[Ticket] = set()
         self._numbers = count(1)
-        self._prefix = f"{int(clock.now() * 1000):x}"
+        # Random too: a machine without a clock may start twice in the same millisecond.
+        self._prefix = f"{int(clock.now() * 1000):x}{urandom(2).hex()}"
         self.changed = Bell()
 
-    # --- configuration ---------------------------------------------------------------------------
+    # --- configuration -------------------------------------------------------------------------------
 
-    def apply(self, fleet: Fleet) -> None:
-        """Take new limits. The counters of what stays are kept, those of removed providers are dropped."""
-        config = fleet.config
+    def apply(self, fleet: Fleet, history: Sequence[Spending]) -> None:
+        """Take new limits. The counters of what stays are kept, those of removed providers are dropped.
+
+        New money buckets begin with what the history says was spent in their windows.
+        """
+        config = self._config = fleet.config
         self.calendar.set(config.zone, config.week_start)
-        self._apply_budgets(router_money(config), config.budgets)
         for provider in config.providers.values():
-            self._apply_budgets(provider_money(provider), provider.budgets)
-            self._request_window(requests_key(provider.id)).limit = provider.requests_per_minute
-            self._slot_bucket(slots_key(provider.id)).limit = provider.concurrent
-        for table in (self._money, self._requests, self._slots):
-            for key in [key for key in table if key.id and key.id not in config.providers]:
-                del table[key]
-        targets = {lane.target for lane in fleet}
-        for gone in self._breakers.keys() - targets:
-            del self._breakers[gone]
-        self._breaker_settings = config.breaker
-        for breaker in self._breakers.values():
-            breaker.settings = config.breaker
+            self._apply_limits(provider)
+        old = [key for key in self._buckets if key.scope is Scope.PROVIDER and key.id not in config.providers]
+        for key in old:
+            del self._buckets[key]
+        known = set(self._buckets)
+        for key in self._money_keys(config, history):
+            self.money(key)
+        for key, bucket in self._buckets.items():
+            if isinstance(bucket, MoneyBucket):
+                bucket.set_budget(self._budget(key))
+        self._restore_spending(history, self._buckets.keys() - known)
+        self.breakers.apply(config.breaker, frozenset(lane.target for lane in fleet))
         self.changed.fire()
 
-    def _apply_budgets(self, keys: Sequence[BucketKey], budgets: Sequence[Budget]) -> None:
-        by_window = {budget.window: budget for budget in budgets}
-        for key in keys:
-            bucket = self.money(key)
-            budget = by_window.get(key.window)
-            bucket.limit = None if budget is None else budget.limit
-            bucket.hard = budget is None or budget.hard
+    def _money_keys(self, config: RouterConfig, history: Sequence[Spending]) -> Iterator[BucketKey]:
+        yield from router_money(config)
+        for provider in config.providers.values():
+            yield from provider_money(provider)
+        users = {row.user_id for row in history if row.user_id} | (config.user_budgets.keys() - {EACH_USER})
+        for user_id in users:
+            yield from request_money(config, Caller(user_id), None)
+        for label in config.label_budgets:
+            yield from request_money(config, Caller(), label)
 
-    # --- the buckets, for reading ----------------------------------------------------------------
+    def _budget(self, key: BucketKey) -> Budget | None:
+        config = self._config
+        budgets: Sequence[Budget] = ()
+        match key.scope:
+            case Scope.ROUTER:
+                budgets = config.budgets
+            case Scope.PROVIDER if key.id in config.providers:
+                budgets = config.providers[key.id].budgets
+            case Scope.USER:
+                budgets = user_budgets(config, key.id)
+            case Scope.LABEL:
+                budgets = config.label_budgets.get(key.id, ())
+        return next((budget for budget in budgets if budget.window is key.window), None)
+
+    def _apply_limits(self, provider: ProviderConfig) -> None:
+        rate = provider.requests_per_minute
+        self._requests(requests_key(provider.id)).limit = rate
+        self._requests(requests_key(provider.id, Window.HOUR)).limit = provider.requests_per_hour
+        burst = self._requests(requests_key(provider.id, Window.BURST))
+        burst.limit = provider.burst
+        if rate and provider.burst:
+            burst.seconds = _MINUTE * provider.burst / rate
+        self._tokens(tokens_key(provider.id)).limit = provider.tokens_per_minute
+        self.slots(provider.id).limit = provider.concurrent
+
+    # --- the buckets ---------------------------------------------------------------------------------
 
     def money(self, key: BucketKey) -> MoneyBucket:
         """Return a money bucket."""
-        bucket = self._money.get(key)
-        if bucket is None:
-            bucket = self._money[key] = MoneyBucket(key.window, self.calendar)
+        bucket = self._buckets.get(key)
+        if not isinstance(bucket, MoneyBucket):
+            bucket = self._buckets[key] = MoneyBucket(self._clock, key.window, self.calendar)
+            bucket.set_budget(self._budget(key))
         return bucket
 
-    def _request_window(self, key: BucketKey) -> SlidingWindow:
-        window = self._requests.get(key)
-        if window is None:
-            window = self._requests[key] = SlidingWindow(None, _MINUTE)
-        return window
+    def _requests(self, key: BucketKey) -> SlidingWindow:
+        bucket = self._buckets.get(key)
+        if not isinstance(bucket, SlidingWindow):
+            bucket = self._buckets[key] = SlidingWindow(self._clock, _HOUR if key.window is Window.HOUR else _MINUTE)
+        return bucket
 
-    def _slot_bucket(self, key: BucketKey) -> Slots:
-        slots = self._slots.get(key)
-        if slots is None:
-            slots = self._slots[key] = Slots(None)
-        return slots
+    def _tokens(self, key: BucketKey) -> TokenBucket:
+        bucket = self._buckets.get(key)
+        if not isinstance(bucket, TokenBucket):
+            bucket = self._buckets[key] = TokenBucket(self._clock)
+        return bucket
+
+    def slots(self, provider_id: str) -> Slots:
+        """Return the slots of a provider: what is under way."""
+        key = slots_key(provider_id)
+        bucket = self._buckets.get(key)
+        if not isinstance(bucket, Slots):
+            bucket = self._buckets[key] = Slots(self._clock)
+        return bucket
 
     def requests_last_minute(self, provider_id: str) -> int:
         """Return how many requests a provider got in the last 60 s."""
-        return self._request_window(requests_key(provider_id)).used(self._clock.monotonic())
-
-    def under_way(self, provider_id: str) -> int:
-        """Return how many attempts run on a provider now."""
-        return self._slot_bucket(slots_key(provider_id)).used
-
-    def breaker(self, target: Target) -> Breaker:
-        """Return a target's breaker."""
-        breaker = self._breakers.get(target)
-        if breaker is None:
-            breaker = self._breakers[target] = Breaker(self._breaker_settings)
-        return breaker
+        return self._requests(requests_key(provider_id)).used
 
     @property
     def open_tickets(self) -> frozenset[Ticket]:
         """The tickets that are not settled yet."""
         return frozenset(self._open)
 
-    def headroom(self, lane: Lane) -> Picodollars | None:
-        """Return how much may still be held for a target over all its budgets; None is without limit."""
-        now = self._clock.now()
+    def headroom(self, keys: Iterable[BucketKey]) -> Picodollars | None:
+        """Return how much may still be held over all these budgets; None is without limit."""
         least: Picodollars | None = None
-        for key in lane.money:
-            room = self.money(key).headroom(now)
+        for key in keys:
+            room = self.money(key).headroom
             if room is not None and (least is None or room < least):
                 least = room
         return least
 
-    # --- claims and tickets ----------------------------------------------------------------------
+    def is_far(self, keys: Iterable[BucketKey], amount: Picodollars) -> bool:
+        """Say whether after holding an amount every budget would still have a fifth of its limit free."""
+        for key in keys:
+            bucket = self.money(key)
+            room, limit = bucket.headroom, bucket.limit
+            if room is not None and limit is not None and (room - amount) * _FAR < limit:
+                return False
+        return True
 
-    def claim(self, lane: Lane, hold: Picodollars, *, probe: bool = False) -> Claim:
-        """Say what an attempt would take."""
-        takes = {**dict.fromkeys(lane.money, hold), **lane.unpaid} if hold else lane.unpaid
+    # --- claims and tickets --------------------------------------------------------------------------
+
+    def claim(
+        self,
+        lane: Lane,
+        hold: Picodollars,
+        tokens: int,
+        *,
+        extra: tuple[BucketKey, ...] = (),
+        take: Picodollars | None = None,
+        probe: bool = False,
+    ) -> Claim:
+        """Say what an attempt would take: money, tokens, a request and a slot.
+
+        `hold` is the most it can cost, `take` what its budgets set aside for it (by default the same); `extra` are the
+        money buckets of who asks.
+        """
+        takes = lane.unpaid
+        if hold:
+            takes = {**dict.fromkeys((*lane.money, *extra), hold if take is None else take), **takes}
+        if lane.tokens is not None:
+            takes = {**takes, lane.tokens: tokens}
         return Claim(lane.target, takes, hold, probe)
 
     def refusal(self, claim: Claim) -> Refused | None:
         """Return the bucket that refuses a claim and when it frees (wall clock), or None if the claim fits."""
-        now, mono = self._clock.now(), self._clock.monotonic()
         for key, amount in claim.takes.items():
-            if key.unit is Unit.MONEY:
-                bucket = self.money(key)
-                if bucket.refuses(amount, now):
-                    return Refused(key, bucket.free_at(amount, now))
-            elif key.unit is Unit.REQUESTS:
-                window = self._request_window(key)
-                if window.refuses(amount, mono):
-                    free_in = window.free_in(amount, mono)
-                    return Refused(key, None if free_in is None else now + free_in)
-            elif self._slot_bucket(key).refuses(amount):
-                return Refused(key, now)
+            bucket = self._buckets.get(key)
+            if bucket is not None and bucket.refuses(amount):
+                return Refused(key, bucket.free_at(amount))
         return None
-
-    def _gate(self, claim: Claim) -> bool:
-        breaker = self._breakers.get(claim.target)
-        if breaker is None or breaker.closed:
-            return True
-        return claim.probe and not breaker.probing
 
     async def admit(self, claims: Sequence[Claim]) -> Granted | Refused:
         """Grant the first claim that fits every bucket and whose breaker lets it pass."""
         soonest = Refused(None, None)
         for place, claim in enumerate(claims):
-            if not self._gate(claim):
+            if not self.breakers.passes(claim):
                 continue
             refused = self.refusal(claim)
             if refused is None:
@@ -167,18 +217,14 @@ class Admission:
         return soonest
 
     def _grant(self, claim: Claim) -> Ticket:
-        now, mono = self._clock.now(), self._clock.monotonic()
+        now = self._clock.now()
         windows: dict[BucketKey, str] = {}
         for key, amount in claim.takes.items():
-            if key.unit is Unit.MONEY:
-                windows[key] = self.money(key).take(amount, now)
-            elif key.unit is Unit.REQUESTS:
-                self._request_window(key).take(amount, mono)
-            else:
-                self._slot_bucket(key).used += amount
-        probe = claim.probe
-        if probe:
-            self.breaker(claim.target).begin_probe(mono)
+            bucket = self._buckets.get(key)
+            if bucket is not None:
+                windows[key] = bucket.take(amount)
+        if claim.probe:
+            self.breakers.of(claim.target).begin_probe(self._clock.monotonic())
         ticket = Ticket(
             attempt_id=f"{self._prefix}-{next(self._numbers)}",
             target=claim.target,
@@ -188,7 +234,7 @@ class Admission:
             day=self.calendar.day(now),
             started=now,
             expires=now + _LEASE,
-            probe=probe,
+            probe=claim.probe,
         )
         self._open.add(ticket)
         return ticket
@@ -199,83 +245,85 @@ class Admission:
             return
         ticket.state = TicketState.SETTLED
         self._open.discard(ticket)
-        failure = outcome.failure
-        for key, taken in ticket.takes.items():
-            if key.unit is Unit.MONEY:
-                self._settle_money(ticket, key, taken, outcome.cost)
-            elif key.unit is Unit.SLOTS:
-                self._slot_bucket(key).used -= taken
-            elif failure is not None and failure.phase is Phase.UNSENT:
-                self._request_window(key).give_back(taken)
-        self._move_breaker(ticket, outcome)
+        for key, window_id in ticket.window_ids.items():
+            bucket = self._buckets.get(key)
+            if bucket is None:
+                continue
+            taken = ticket.takes[key]
+            overrun = bucket.settle(window_id, taken, _actual(key.unit, taken, outcome))
+            if isinstance(bucket, MoneyBucket) and bucket.budget is not None:
+                if overrun and bucket.hard:
+                    self._bus(Overrun(ticket.target.provider_id, key, window_id, overrun))
+                self._warn(key, bucket, window_id)
+        slots = self.slots(ticket.target.provider_id)
+        if outcome.failure is None:
+            slots.answered()
+        elif outcome.failure.cls is FailureClass.OVERLOADED:
+            slots.overloaded()
+        self.breakers.settle(ticket, outcome)
         self.changed.fire()
 
-    def _settle_money(self, ticket: Ticket, key: BucketKey, taken: Picodollars, cost: Picodollars) -> None:
-        bucket = self._money.get(key)
-        if bucket is None:
-            return
-        window_id = ticket.window_ids[key]
-        overrun = bucket.settle(window_id, taken, cost)
-        if overrun and bucket.hard:
-            self._bus(Overrun(ticket.target.provider_id, key, window_id, overrun))
+    def _warn(self, key: BucketKey, bucket: MoneyBucket, window_id: str) -> None:
+        crossing = bucket.crossing(window_id, self._config.alert_at)
+        if crossing is not None:
+            settled, limit = bucket.account.settled, bucket.limit or 0
+            self._bus(BudgetCrossed(key, window_id, settled, limit, crossing is Crossing.EXCEEDED))
 
-    def _move_breaker(self, ticket: Ticket, outcome: Outcome) -> None:
-        target = ticket.target
-        failure = outcome.failure
-        breaker = self._breakers.get(target)
-        if breaker is None:
-            if failure is None:
-                return
-            breaker = self.breaker(target)
-        mono = self._clock.monotonic()
-        weight = 0.0
-        if failure is not None and failure.scope is not FailureScope.REQUEST:
-            weight = MEANING[failure.cls].breaker
-        if weight:
-            moved = breaker.fail(weight, mono, probe=ticket.probe)
-        elif failure is None or failure.status is not None:
-            # A refusal with a status is an answer: the target lives, whatever it thinks of this request.
-            moved = breaker.succeed(probe=ticket.probe)
-        else:
-            if ticket.probe:
-                breaker.release()
-            moved = False
-        if moved:
-            self._bus(BreakerMoved(target, breaker.state(mono)))
-
-    # --- what outlives a restart -----------------------------------------------------------------
+    # --- what outlives a restart ---------------------------------------------------------------------
 
     def reset(self, provider_id: str) -> None:
         """Close a provider's breakers and forget its requests of the last minute."""
-        for target, breaker in self._breakers.items():
-            if target.provider_id == provider_id and not breaker.closed:
-                breaker.reset()
-                self._bus(BreakerMoved(target, BreakerState.CLOSED))
-        self._request_window(requests_key(provider_id)).restore([])
+        self.breakers.reset(provider_id)
+        self._requests(requests_key(provider_id)).restore([])
         self.changed.fire()
 
-    def restore_spending(self, provider_id: str, day: str, cost: Picodollars) -> None:
-        """Add what the ledger says a provider spent on a day, in all windows that still run."""
+    def _restore_spending(self, history: Sequence[Spending], keys: Set[BucketKey]) -> None:
         now = self._clock.now()
-        for key, bucket in self._money.items():
-            if key.scope is Scope.PROVIDER and key.id != provider_id:
+        for key in keys:
+            bucket = self._buckets[key]
+            if not isinstance(bucket, MoneyBucket):
                 continue
-            window_id = self.calendar.window_of_day(key.window, day)
-            if window_id == self.calendar.window_id(key.window, now):
-                bucket.add_settled(window_id, cost)
+            current = self.calendar.window_id(key.window, now)
+            cost = sum(
+                row.cost
+                for row in history
+                if key.id == _owner(key.scope, row) and self.calendar.window_of_day(key.window, row.day) == current
+            )
+            if cost:
+                bucket.add_settled(current, cost, self._config.alert_at)
 
     def restore_requests(self, provider_id: str, started: Sequence[float]) -> None:
-        """Set a provider's requests of the last minute (wall clock)."""
-        shift = self._clock.monotonic() - self._clock.now()
-        self._request_window(requests_key(provider_id)).restore(sorted(when + shift for when in started))
+        """Set a provider's requests of the last hour (wall clock)."""
+        now = self._clock.now()
+        ages = [max(0.0, now - when) for when in started]
+        self._requests(requests_key(provider_id, Window.HOUR)).restore(ages)
+        self._requests(requests_key(provider_id)).restore([age for age in ages if age < _MINUTE])
 
-    def open_breakers(self) -> dict[Target, float]:
-        """Return when each open breaker opened (wall clock), to be restored after a restart."""
-        shift = self._clock.now() - self._clock.monotonic()
-        return {
-            target: breaker.opened + shift for target, breaker in self._breakers.items() if breaker.opened is not None
-        }
 
-    def restore_breaker(self, target: Target, opened: float) -> None:
-        """Open a breaker as it was before a restart; `opened` is wall-clock seconds."""
-        self.breaker(target).restore(min(opened, self._clock.now()) + self._clock.monotonic() - self._clock.now())
+def _owner(scope: Scope, row: Spending) -> str:
+    match scope:
+        case Scope.PROVIDER:
+            return row.provider_id
+        case Scope.USER:
+            return row.user_id
+        case Scope.LABEL:
+            return row.label
+        case _:
+            return ""
+
+
+def _actual(unit: Unit, taken: int, outcome: Outcome) -> int:
+    """Say what an attempt really used of what it had taken."""
+    failure = outcome.failure
+    match unit:
+        case Unit.MONEY:
+            return outcome.cost
+        case Unit.REQUESTS:
+            return 0 if failure is not None and failure.phase is Phase.UNSENT else taken
+        case Unit.SLOTS:
+            return 0
+        case Unit.TOKENS:
+            if outcome.usage is not None:
+                return outcome.usage.input_tokens + outcome.usage.output_tokens
+            unused = failure is not None and (failure.phase is Phase.UNSENT or failure.billed is Billed.NO)
+            return 0 if unused else taken

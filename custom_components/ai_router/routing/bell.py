@@ -1,6 +1,7 @@
 """A bell that wakes everybody who waits for a change."""
 
 from asyncio import Future, get_running_loop, timeout
+from collections.abc import Callable
 from contextlib import suppress
 
 
@@ -10,7 +11,12 @@ class Bell:
     def __init__(self) -> None:
         """Begin with nobody waiting."""
         self._waiting: set[Future[None]] = set()
+        self._listeners: list[Callable[[], None]] = []
         self.rung = False
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call a function at every ring."""
+        self._listeners.append(listener)
 
     def ring_for_good(self) -> None:
         """Wake all, and never let anybody wait again."""
@@ -23,6 +29,8 @@ class Bell:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiting.clear()
+        for listener in self._listeners:
+            listener()
 
     async def wait(self, seconds: float) -> None:
         """Return at the next change, or after so many seconds."""

@@ -5,12 +5,24 @@ same limit together (ticket borrowing as in TensorZero's rate limits, here over 
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import override
 
 from .calendar import Calendar
+from .limits import Bucket
 from .model import Window
 from .money import Picodollars
+from .ports import Clock
 
 _WINDOWS_KEPT = 3
+
+
+class AtCap(StrEnum):
+    """What goes on when a hard budget is used up: what costs nothing, only what is local, or nothing at all."""
+
+    FREE = "free"
+    LOCAL = "local"
+    REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,73 +36,114 @@ class Budget:
 
 @dataclass(slots=True)
 class Account:
-    """What one window holds: picodollars settled, picodollars held by attempts under way."""
+    """What one window holds: picodollars settled, picodollars held by attempts under way; what was warned of."""
 
     settled: Picodollars = 0
     held: Picodollars = 0
+    alerted: bool = False
+    exceeded: bool = False
 
 
-class MoneyBucket:
+class Crossing(StrEnum):
+    """A mark that spending has passed, told once per window."""
+
+    ALERT = "alert"
+    EXCEEDED = "exceeded"
+
+
+class MoneyBucket(Bucket):
     """Spending of one scope over one kind of window. `limit` None only counts."""
 
-    __slots__ = ("_accounts", "_calendar", "_current", "_current_id", "hard", "limit", "window")
+    __slots__ = ("_accounts", "_calendar", "_clock", "_current", "_current_id", "budget", "window")
 
-    def __init__(self, window: Window, calendar: Calendar) -> None:
+    def __init__(self, clock: Clock, window: Window, calendar: Calendar) -> None:
         """Begin with nothing spent and no limit."""
+        self._clock = clock
         self.window = window
-        self.limit: Picodollars | None = None
-        self.hard = True
+        self.budget: Budget | None = None
         self._calendar = calendar
         self._accounts: dict[str, Account] = {}
         self._current_id = ""
         self._current = Account()
 
-    def account(self, now: float) -> Account:
-        """Return the current window's account."""
-        window_id = self._calendar.window_id(self.window, now)
+    @property
+    def account(self) -> Account:
+        """The current window's account."""
+        window_id = self._calendar.window_id(self.window, self._clock.now())
         if window_id != self._current_id:
             self._current_id = window_id
             self._current = self._account(window_id)
         return self._current
 
-    def headroom(self, now: float) -> Picodollars | None:
-        """Return what may still be held; None is without limit. Negative after an overrun."""
-        if self.limit is None or not self.hard:
-            return None
-        account = self.account(now)
-        return self.limit - account.settled - account.held
+    @property
+    def limit(self) -> Picodollars | None:
+        """The limit of its budget, hard or soft."""
+        return None if self.budget is None else self.budget.limit
 
-    def refuses(self, amount: int, now: float) -> bool:
-        """Say whether a hold does not fit."""
-        headroom = self.headroom(now)
+    @property
+    def hard(self) -> bool:
+        """Whether the limit refuses, rather than only warns."""
+        return self.budget is not None and self.budget.hard
+
+    @property
+    def headroom(self) -> Picodollars | None:
+        """What may still be held; None is without limit. Negative after an overrun."""
+        budget = self.budget
+        if budget is None or not budget.hard:
+            return None
+        account = self.account
+        return budget.limit - account.settled - account.held
+
+    @override
+    def refuses(self, amount: int) -> bool:
+        headroom = self.headroom
         return headroom is not None and amount > headroom
 
-    def free_at(self, amount: int, now: float) -> float | None:
-        """Return when a refused hold fits again: at the window's end, or never when it is above the limit itself."""
-        if self.limit is not None and amount > self.limit:
+    @override
+    def free_at(self, amount: int) -> float | None:
+        if self.budget is not None and amount > self.budget.limit:
             return None
-        return self._calendar.bounds(self.window, now)[1]
+        return self._calendar.bounds(self.window, self._clock.now())[1]
 
-    def take(self, amount: int, now: float) -> str:
-        """Hold an amount; return the id of the window it was taken in."""
-        self.account(now).held += amount
+    @override
+    def take(self, amount: int) -> str:
+        self.account.held += amount
         return self._current_id
 
-    def settle(self, window_id: str, taken: int, actual: int) -> Picodollars:
-        """Turn a hold into what was really spent, in the window it was taken in.
-
-        Returns by how much (picodollars) the limit is passed now because the bill was above the hold.
-        """
+    @override
+    def settle(self, window_id: str, taken: int, actual: int) -> int:
         account = self._account(window_id)
         account.held -= taken
         account.settled += actual
-        if self.limit is None or actual <= taken:
+        if self.budget is None or actual <= taken:
             return 0
-        return max(0, account.settled - self.limit)
+        return max(0, account.settled - self.budget.limit)
 
-    def add_settled(self, window_id: str, amount: Picodollars) -> None:
-        """Add what the ledger says was spent in a window, as at a start."""
+    def crossing(self, window_id: str, threshold: float) -> Crossing | None:
+        """Say whether spending has newly passed the threshold (a share, 0 to 1) or the limit."""
+        if self.budget is None:
+            return None
+        account, limit = self._account(window_id), self.budget.limit
+        if account.settled >= limit and not account.exceeded:
+            account.alerted = account.exceeded = True
+            return Crossing.EXCEEDED
+        if account.settled >= limit * threshold and not account.alerted:
+            account.alerted = True
+            return Crossing.ALERT
+        return None
+
+    def set_budget(self, budget: Budget | None) -> None:
+        """Take another limit; what has been warned of under the old one may be warned of again."""
+        if budget == self.budget:
+            return
+        self.budget = budget
+        for account in self._accounts.values():
+            account.alerted = account.exceeded = False
+
+    def add_settled(self, window_id: str, amount: Picodollars, threshold: float) -> None:
+        """Add what the ledger says was spent in a window; what it had passed by then has been told before."""
         self._account(window_id).settled += amount
+        self.crossing(window_id, threshold)
 
     def _account(self, window_id: str) -> Account:
         account = self._accounts.get(window_id)

@@ -10,12 +10,14 @@ from .admission import Admission
 from .bell import Bell
 from .benches import Benches
 from .breaker import Breaker
+from .fleet import slots_key
 from .metrics import Recent
 from .model import Granted, LeftOut, Refused, Ticket, Unit, Why
 from .planner import Draft, Offer, Planner
 from .ports import Clock
 from .refusals import RefusalCode, RequestFailed
 from .trip import Trip
+from .waiting_room import WaitingRoom
 
 # What keeps targets back, told in this order: first what is nearest to an answer.
 _DYNAMIC: tuple[tuple[Why, RefusalCode], ...] = (
@@ -37,20 +39,33 @@ class Dispatcher:
         benches: Benches,
         clock: Clock,
         stop: Bell,
+        room: WaitingRoom,
         chance: Callable[[], float],
         recent: Callable[[str], Recent],
     ) -> None:
-        """Dispatch over one configuration. `stop` rings when the router closes; `chance` gives jitter, 0 to 1."""
+        """Dispatch over one configuration.
+
+        `stop` rings when the router closes; `room` is where requests wait for limits; `chance` gives jitter, 0 to 1.
+        """
         self.planner = planner
         self._admission = admission
         self._benches = benches
         self._clock = clock
         self._stop = stop
+        self._room = room
         self._chance = chance
         self._recent = recent
 
     async def next(self, trip: Trip) -> tuple[Offer, Ticket]:
         """Return the next attempt's offer and ticket. Raises `RequestFailed` where nothing more can be done."""
+        try:
+            return await self._next(trip)
+        finally:
+            if trip.place is not None:
+                self._room.leave(trip.place)
+                trip.place = None
+
+    async def _next(self, trip: Trip) -> tuple[Offer, Ticket]:
         while True:
             if self._stop.rung:
                 raise trip.refuse(RefusalCode.STOPPING)
@@ -62,10 +77,14 @@ class Dispatcher:
                 draft.broken.clear()
             refused: Refused | None = None
             if draft.offers and trip.may_try():
+                waited_for = self._let_others_first(trip, draft)
                 granted = await self._admission.admit([offer.claim for offer in draft.offers])
+                draft.offers += waited_for
                 if isinstance(granted, Granted):
                     return self._granted(trip, draft, granted)
                 refused = granted
+                if refused.bucket is None and waited_for:
+                    refused = Refused(slots_key(waited_for[0].lane.provider.id), self._clock.now())
                 self._note_refused(draft, len(draft.offers))
             if trip.plan is None:
                 trip.plan = draft.plan()
@@ -96,14 +115,40 @@ class Dispatcher:
 
     async def _wait(self, trip: Trip, draft: Draft, refused: Refused | None) -> tuple[Offer, Ticket] | None:
         """Wait for what may help. Returns None when a new plan is worth making, a probe's ticket where one is due."""
-        if refused is not None and refused.bucket is not None and refused.bucket.unit is Unit.SLOTS:
-            await self._admission.changed.wait(self._left(trip))
+        if refused is not None and await self._queue(trip, draft, refused):
             return None
         if await self._retry(trip):
             return None
         if draft.broken and trip.may_try():
             return await self._probe(trip, draft)
         raise self._no_target(trip, draft, refused)
+
+    def _let_others_first(self, trip: Trip, draft: Draft) -> list[Offer]:
+        """Take out of the draft, and return, what somebody who came earlier or matters more waits for."""
+        if not len(self._room):
+            return []
+        priority, own = trip.request.priority, trip.place
+        waited_for = [o for o in draft.offers if self._room.goes_first(priority, o.lane.target, own)]
+        draft.offers = [offer for offer in draft.offers if offer not in waited_for]
+        return waited_for
+
+    async def _queue(self, trip: Trip, draft: Draft, refused: Refused) -> bool:
+        """Wait in line where waiting is worth it: for a slot as long as there is time, for a limit that frees soon."""
+        if refused.bucket is None or refused.bucket.unit is Unit.MONEY or refused.free_at is None:
+            return False
+        left = self._left(trip)
+        if refused.bucket.unit is not Unit.SLOTS:
+            wait = refused.free_at - self._clock.now()
+            if wait > min(left, trip.config.longest_wait):
+                return False
+            left = max(wait, 0.0)
+        if trip.place is None:
+            if len(self._room) >= trip.config.queue_size:
+                return False
+            targets = (offer.lane.target for offer in draft.offers)
+            trip.place = self._room.enter(trip.request.priority, targets)
+        await self._room.turn(trip.place, left)
+        return True
 
     async def _retry(self, trip: Trip) -> bool:
         """Wait until a failed target may be tried once more; say whether there is one within the time left."""
@@ -124,15 +169,16 @@ class Dispatcher:
         return True
 
     async def _probe(self, trip: Trip, draft: Draft) -> tuple[Offer, Ticket] | None:
-        lane = min(draft.broken, key=lambda lane: self._admission.breaker(lane.target).reopens_at)
-        breaker = self._admission.breaker(lane.target)
+        lane = min(draft.broken, key=lambda lane: self._admission.breakers.of(lane.target).reopens_at)
+        breaker = self._admission.breakers.of(lane.target)
         if breaker.probing:
             if await self._failed_elsewhere(breaker, trip):
                 raise self._no_target(trip, draft, None)
             return None
         wait = breaker.forced_at() - self._clock.monotonic()
         if wait > 0:
-            if wait >= self._left(trip):
+            # Who has just failed here need not wait to fail again.
+            if trip.attempts or wait >= self._left(trip):
                 raise self._no_target(trip, draft, None)
             await self._stop.wait(wait)
             return None

@@ -39,6 +39,7 @@ from .ports import (
 )
 from .refusals import RefusalCode
 from .trip import Trip
+from .usual import Usual
 
 _LOGGER = logging.getLogger(__name__)
 # Of the time that is left, the share an attempt may wait for its first word while another target stands ready.
@@ -57,6 +58,7 @@ class Executor:
         clock: Clock,
         bus: Bus,
         recent: Callable[[str], Recent],
+        usual: Usual,
     ) -> None:
         """Take what an attempt needs around it."""
         self._admission = admission
@@ -65,6 +67,7 @@ class Executor:
         self._clock = clock
         self._bus = bus
         self._recent = recent
+        self._usual = usual
 
     async def run(self, trip: Trip, offer: Offer, ticket: Ticket, *, live: bool) -> AsyncGenerator[Event]:
         """Hold, send, settle; yield events once the first content is there, if somebody listens (`live`).
@@ -131,7 +134,7 @@ class Executor:
     def _limits(self, trip: Trip, call: Call, began: float) -> tuple[float, float]:
         end_by = min(trip.deadline, began + call.timeouts.total)
         patience = call.timeouts.first_token
-        asked = trip.request.bounds.first_token
+        asked = trip.ask.bounds.first_token
         if asked is not None:
             patience = min(patience, asked)
         if trip.others_left:
@@ -143,9 +146,8 @@ class Executor:
     ) -> Outcome:
         ticket, lane = entry.ticket, offer.lane
         usage = trial.usage
-        cost, estimated = bill(
-            lane.model.prices, ticket.hold, failure, usage, trial.seen(trip.ask.size.estimate), ticket.started
-        )
+        seen = trial.seen(trip.ask.size.estimate) if usage is None or failure is not None else usage
+        cost, estimated = bill(lane.model.prices, ticket.hold, failure, usage, seen, ticket.started)
         first = trial.first_content
         outcome = Outcome(
             failure,
@@ -156,6 +158,8 @@ class Executor:
             None if first is None else first - began,
             trial.finish,
         )
+        if failure is None and usage is not None:
+            self._usual.learn(lane.target, trip.request.label, usage, trip.ask.size.estimate)
         await self._admission.settle(ticket, outcome)
         self._ledger.settle(entry, outcome)
         if failure is not _NOT_SENT:

@@ -1,8 +1,8 @@
 """Why an attempt failed, and what follows from it.
 
 The class and the phase decide, never the bare status code: one 429 stands for a rate limit, a daily quota, an empty
-account or a full server. The taxonomy follows Bifrost's failure classes and the tables in TensorZero and LiteLLM,
-refined for a house (sources in docs/design.md).
+account or a full server. The taxonomy follows the failure classes that Bifrost, TensorZero and LiteLLM publish,
+refined for a house.
 """
 
 from dataclasses import dataclass

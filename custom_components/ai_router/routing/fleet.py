@@ -6,13 +6,19 @@ change (breakers, counters) is kept elsewhere under the target's key.
 
 from collections.abc import Iterator
 
-from .config import ProviderConfig, RouterConfig
-from .model import BucketKey, Model, Scope, Target, Unit, Window
+from .budgets import Budget
+from .config import EACH_USER, ProviderConfig, RouterConfig
+from .model import BucketKey, Caller, Model, Scope, Target, Unit, Window
 
 
-def requests_key(provider_id: str) -> BucketKey:
-    """Name the bucket of a provider's requests per minute."""
-    return BucketKey(Scope.PROVIDER, provider_id, Window.MINUTE, Unit.REQUESTS)
+def requests_key(provider_id: str, window: Window = Window.MINUTE) -> BucketKey:
+    """Name the bucket of a provider's requests in a minute, an hour, or at once."""
+    return BucketKey(Scope.PROVIDER, provider_id, window, Unit.REQUESTS)
+
+
+def tokens_key(provider_id: str) -> BucketKey:
+    """Name the bucket of a provider's tokens per minute."""
+    return BucketKey(Scope.PROVIDER, provider_id, Window.MINUTE, Unit.TOKENS)
 
 
 def slots_key(provider_id: str) -> BucketKey:
@@ -32,19 +38,49 @@ def router_money(config: RouterConfig) -> tuple[BucketKey, ...]:
     return tuple(BucketKey(Scope.ROUTER, "", window, Unit.MONEY) for window in windows)
 
 
+def request_money(config: RouterConfig, caller: Caller, label: str | None) -> tuple[BucketKey, ...]:
+    """Name the money buckets of who asks and of what it is asked for, where there are budgets on them."""
+    keys: list[BucketKey] = []
+    if config.user_budgets and caller.user_id is not None:
+        budgets = user_budgets(config, caller.user_id)
+        keys += (BucketKey(Scope.USER, caller.user_id, budget.window, Unit.MONEY) for budget in budgets)
+    if config.label_budgets and label is not None:
+        budgets = config.label_budgets.get(label, ())
+        keys += (BucketKey(Scope.LABEL, label, budget.window, Unit.MONEY) for budget in budgets)
+    return tuple(keys)
+
+
+def user_budgets(config: RouterConfig, user_id: str) -> tuple[Budget, ...]:
+    """Return a user's own budgets, or those of everybody."""
+    return config.user_budgets.get(user_id, config.user_budgets.get(EACH_USER, ()))
+
+
 class Lane:
     """One target with its settings and the names of the buckets it draws from."""
 
-    __slots__ = ("model", "money", "name", "provider", "target", "unpaid")
+    __slots__ = ("budgeted", "model", "money", "name", "provider", "target", "tokens", "unpaid")
 
-    def __init__(self, provider: ProviderConfig, model: Model, money: tuple[BucketKey, ...]) -> None:
+    def __init__(
+        self, config: RouterConfig, provider: ProviderConfig, model: Model, money: tuple[BucketKey, ...]
+    ) -> None:
         """Name the buckets once, not per request."""
         self.target = Target(provider.id, model.id)
         self.provider = provider
         self.model = model
         self.name = f"{provider.name} / {model.id}"
         self.money = money
+        self.budgeted = tuple(
+            key
+            for key in money
+            for budget in (config.budgets if key.scope is Scope.ROUTER else provider.budgets)
+            if budget.window is key.window and budget.hard
+        )
         self.unpaid = {requests_key(provider.id): 1, slots_key(provider.id): 1}
+        if provider.requests_per_hour is not None:
+            self.unpaid[requests_key(provider.id, Window.HOUR)] = 1
+        if provider.burst is not None and provider.requests_per_minute is not None:
+            self.unpaid[requests_key(provider.id, Window.BURST)] = 1
+        self.tokens = None if provider.tokens_per_minute is None else tokens_key(provider.id)
 
 
 class Fleet:
@@ -55,7 +91,7 @@ class Fleet:
         self.config = config
         shared = router_money(config)
         self.lanes = tuple(
-            Lane(provider, model, (*provider_money(provider), *shared))
+            Lane(config, provider, model, (*provider_money(provider), *shared))
             for provider in sorted(config.providers.values(), key=lambda provider: -provider.priority)
             for model in provider.models
         )

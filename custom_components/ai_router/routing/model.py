@@ -208,7 +208,8 @@ class Caller:
     automation: str | None = None
 
 
-def _tighter[N: (int, float)](one: N | None, other: N | None) -> N | None:
+def tighter[N: (int, float)](one: N | None, other: N | None) -> N | None:
+    """Return the tighter of two bounds; None is no bound."""
     if one is None:
         return other
     return one if other is None else min(one, other)
@@ -232,12 +233,12 @@ class Bounds:
     def tighten(self, other: Bounds) -> Bounds:
         """Return the tighter of both, bound by bound."""
         return Bounds(
-            timeout=_tighter(self.timeout, other.timeout),
-            first_token=_tighter(self.first_token, other.first_token),
-            attempts=_tighter(self.attempts, other.attempts),
-            max_cost=_tighter(self.max_cost, other.max_cost),
-            max_output=_tighter(self.max_output, other.max_output),
-            max_latency=_tighter(self.max_latency, other.max_latency),
+            timeout=tighter(self.timeout, other.timeout),
+            first_token=tighter(self.first_token, other.first_token),
+            attempts=tighter(self.attempts, other.attempts),
+            max_cost=tighter(self.max_cost, other.max_cost),
+            max_output=tighter(self.max_output, other.max_output),
+            max_latency=tighter(self.max_latency, other.max_latency),
         )
 
 
@@ -260,6 +261,14 @@ NO_SAMPLING = Sampling()
 
 
 @dataclass(frozen=True, slots=True)
+class Degrade:
+    """What a caller takes instead of a failure: a kept answer that is past its time, else a text of its own."""
+
+    stale_ok: bool = False
+    default_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One question to the router, whoever asks it."""
 
@@ -279,6 +288,7 @@ class Request:
     priority: Priority = Priority.AUTOMATION
     label: str | None = None
     stream: bool = True
+    degrade: Degrade | None = None
 
 
 # --- where it may go -----------------------------------------------------------------------------
@@ -306,17 +316,20 @@ class Why(StrEnum):
     LEDGER_DOWN = "ledger_down"
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """What an attempt is expected to take: tokens in, tokens out at the most, and the price of both."""
 
     input_tokens: int
     output_tokens: int
     cost: Picodollars | None
 
+    @property
+    def tokens(self) -> int:
+        """All tokens, in and out."""
+        return self.input_tokens + self.output_tokens
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+
+class Candidate(NamedTuple):
     """A target in its place in the plan. `hold` is what is reserved for it."""
 
     target: Target
@@ -472,9 +485,10 @@ class Unit(StrEnum):
 
 
 class Window(StrEnum):
-    """Over which time a bucket counts. `NOW` counts what is under way."""
+    """Over which time a bucket counts. `NOW` counts what is under way, `BURST` what comes at once."""
 
     NOW = "now"
+    BURST = "burst"
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
@@ -503,8 +517,7 @@ class BucketKey(NamedTuple):
     unit: Unit
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What an attempt on a target would take from every bucket. `hold` is its money."""
 
     target: Target
@@ -554,8 +567,7 @@ class Refused(NamedTuple):
     free_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an attempt ended. `cost` is final; `estimated` says it was not told by the provider."""
 
     failure: Failure | None
@@ -567,8 +579,7 @@ class Outcome:
     finish: Finish | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One try on one target, for the reply."""
 
     id: str
@@ -576,9 +587,20 @@ class Attempt:
     outcome: Outcome
 
 
+class Degraded(StrEnum):
+    """What a reply is that is not an answer to the request: an old one, or the caller's own text."""
+
+    STALE = "stale"
+    DEFAULT = "default"
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the caller gets."""
+    """What the caller gets.
+
+    A `cached` one took no call of its own: the answer was kept, or an equal request was under way. `saved` is what it
+    would have cost.
+    """
 
     request_id: str
     parts: tuple[Part, ...]
@@ -594,6 +616,8 @@ class Reply:
     first_token: float | None
     attempts: tuple[Attempt, ...]
     plan: Plan
+    saved: Picodollars = 0
+    degraded: Degraded | None = None
 
     @property
     def text(self) -> str:

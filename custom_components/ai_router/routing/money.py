@@ -7,6 +7,8 @@ that providers publish is a whole number, and sums never round.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from decimal import ROUND_CEILING, Decimal
+from functools import cached_property
+from operator import attrgetter, mul
 from typing import Protocol
 
 type Picodollars = int
@@ -39,7 +41,7 @@ def per_million(dollars: Decimal | float | str) -> Picodollars:
     return to_picodollars(Decimal(str(dollars)) / _PER_MILLION)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rates:
     """Picodollars per token of each usage bucket, per search and per request."""
 
@@ -79,20 +81,21 @@ class Rates:
             requests=per_request,
         )
 
-    @property
+    @cached_property
     def dearest_input(self) -> Picodollars:
         """The most an input token can cost."""
         return max(
             self.fresh_in, self.cache_read, self.cache_write_5m, self.cache_write_1h, self.image_in, self.audio_in
         )
 
-    @property
+    @cached_property
     def dearest_output(self) -> Picodollars:
         """The most an output token can cost."""
         return max(self.text_out, self.reasoning_out, self.image_out)
 
 
 _BUCKETS = tuple(bucket.name for bucket in fields(Rates))
+_amounts = attrgetter(*_BUCKETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class Prices:
         self.spans = tuple(spans)
         self.source = source
         self._only = spans[0].rates if len(spans) == 1 else None
-        self.free = all(not any(getattr(span.rates, name) for name in _BUCKETS) for span in spans)
+        self.free = not any(any(_amounts(span.rates)) for span in spans)
 
     @classmethod
     def flat(cls, rates: Rates, source: str = "user") -> Prices:
@@ -146,7 +149,7 @@ class Prices:
         if self.free:
             return 0
         rates = self.at(when, usage.input_tokens)
-        return sum(getattr(usage, name) * getattr(rates, name) for name in _BUCKETS)
+        return sum(map(mul, _amounts(usage), _amounts(rates), strict=True))
 
     def worst(self, input_tokens: int, output_tokens: int, when: float) -> Picodollars:
         """Bound the price of so many tokens from above: every token in its dearest bucket, on any tier it may reach."""

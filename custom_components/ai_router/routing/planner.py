@@ -1,13 +1,19 @@
 """Which targets may take a request, in which order, and why each stands where it stands or was left out."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from math import ceil
+from typing import NamedTuple
 
 from .admission import Admission
 from .benches import Benches
 from .breaker import BreakerState
-from .fleet import Fleet, Lane
+from .budgets import AtCap
+from .config import RouterConfig
+from .fleet import Fleet, Lane, request_money
 from .model import (
+    Bounds,
+    BucketKey,
     Candidate,
     Capability,
     Claim,
@@ -20,10 +26,13 @@ from .model import (
     Target,
     Unit,
     Why,
+    tighter,
 )
+from .money import Picodollars, Prices
 from .ports import Clock
 from .strategies import STRATEGIES
 from .tokens import Size, measure
+from .usual import Usual
 
 _MISSING: tuple[tuple[Capability, Why], ...] = (
     (Capability.CHAT, Why.NO_CHAT),
@@ -34,6 +43,7 @@ _MISSING: tuple[tuple[Capability, Why], ...] = (
 _MEMO_SIZE = 64
 # An answer cut to less than half of its usual room would rarely be whole: better another target, or a clear refusal.
 _LEAST_SHARE = 2
+_MARGIN = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +53,12 @@ class Ask:
     request: Request
     needs: Capability
     size: Size
+    bounds: Bounds
+    money: tuple[BucketKey, ...]
 
     @classmethod
-    def of(cls, request: Request) -> Ask:
-        """Work out what a request needs."""
+    def of(cls, request: Request, config: RouterConfig) -> Ask:
+        """Work out what a request needs, which bounds hold (the tighter ones), and whose budgets it draws from."""
         needs = request.needs
         if any(isinstance(part, Image) for message in request.messages for part in message.parts):
             needs |= Capability.VISION
@@ -54,11 +66,11 @@ class Ask:
             needs |= Capability.TOOLS
         if request.structure is not None:
             needs |= Capability.STRUCTURED
-        return cls(request, needs, measure(request))
+        bounds = request.bounds.tighten(config.bounds)
+        return cls(request, needs, measure(request), bounds, request_money(config, request.caller, request.label))
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """A lane that may take the request now: its place in the plan and what it would claim."""
 
     lane: Lane
@@ -89,9 +101,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Hindsight:
-    """What earlier attempts of the same request taught: targets not to try again, and a context that was too small."""
+    """What earlier attempts of the same request taught.
+
+    Targets not to try again, providers that failed as a whole and so come last, a context that was too small, and that
+    nothing paid may be sent.
+    """
 
     tried: Container[Target] = ()
+    down: frozenset[str] = frozenset()
     context_over: int | None = None
     unpaid_only: bool = False
 
@@ -102,8 +119,9 @@ NO_HINDSIGHT = Hindsight()
 class Planner:
     """Plans requests over one fleet. What does not depend on time is worked out once per kind of request."""
 
-    def __init__(self, fleet: Fleet, admission: Admission, benches: Benches, clock: Clock) -> None:
-        """Plan for one configuration."""
+    def __init__(self, fleet: Fleet, admission: Admission, benches: Benches, clock: Clock, usual: Usual) -> None:
+        """Plan for one configuration; `usual` knows what tasks need."""
+        self._usual = usual
         self.fleet = fleet
         self._admission = admission
         self._benches = benches
@@ -118,10 +136,17 @@ class Planner:
         able, unable = self._able(ask)
         draft = Draft([], list(unable), [], name)
         now = self._clock.now()
-        for lane in strategy.order(able, request):
+        lanes = strategy.order(able, request)
+        if hindsight.down:
+            lanes = sorted(lanes, key=lambda lane: lane.provider.id in hindsight.down)
+        for lane in lanes:
             if lane.target not in hindsight.tried:
                 self._consider(lane, ask, hindsight, draft, now)
         return draft
+
+    def able(self, ask: Ask) -> Iterator[Target]:
+        """Name the targets that may ever take a request, whatever the time."""
+        return (lane.target for lane in self._able(ask)[0])
 
     def _able(self, ask: Ask) -> tuple[tuple[Lane, ...], tuple[LeftOut, ...]]:
         request = ask.request
@@ -165,7 +190,7 @@ class Planner:
         if isinstance(offer, LeftOut):
             left_out.append(offer)
             return
-        breaker = self._admission.breaker(lane.target)
+        breaker = self._admission.breakers.of(lane.target)
         if not breaker.closed:
             mono = self._clock.monotonic()
             if breaker.probing or breaker.state(mono) is BreakerState.OPEN:
@@ -181,53 +206,95 @@ class Planner:
         return Offer(
             offer.lane,
             Candidate(candidate.target, candidate.estimate, candidate.hold, f"{candidate.reason}, probing"),
-            self._admission.claim(offer.lane, candidate.hold, probe=True),
+            offer.claim._replace(probe=True),
             offer.max_output,
         )
 
     def price(self, lane: Lane, ask: Ask, reason: str, *, unpaid_only: bool = False) -> Offer | LeftOut:
         """Work out what a target would hold: the input bounded by its bytes, the output by the tokens it may make."""
-        config = self.fleet.config
-        bounds = ask.request.bounds
-        model = lane.model
-        asked = bounds.max_output
-        usual = config.reasoning_output if Capability.REASONING in model.caps else config.max_output
-        output = asked or usual
-        if model.max_output is not None:
-            output = min(output, model.max_output)
+        prices = lane.model.prices
+        output = self._room(lane, ask)
         size = ask.size
-        now = self._clock.now()
-        prices = model.prices
-        cost: int | None
+        input_tokens = ceil(size.estimate * self._usual.ratio(lane.target))
+        if prices is not None and prices.free:
+            return self._unpaid(lane, ask, reason, Estimate(input_tokens, output, 0))
+        if unpaid_only:
+            return LeftOut(lane.target, Why.LEDGER_DOWN)
         if prices is None:
-            cost, hold = None, config.unknown_price_hold
-            if hold is None:
-                return LeftOut(lane.target, Why.PRICE_UNKNOWN)
-        elif prices.free:
-            cost = hold = 0
-        else:
-            hold = prices.worst(size.bound, output, now)
-            cost = prices.worst(size.estimate, output, now)
-        if hold:
-            if unpaid_only:
-                return LeftOut(lane.target, Why.LEDGER_DOWN)
-            room = self._admission.headroom(lane)
-            if bounds.max_cost is not None and (room is None or bounds.max_cost < room):
-                room = bounds.max_cost
-            if room is not None and hold > room:
-                fitting = 0
-                if asked is None and prices is not None:
-                    rate = prices.at(now, size.bound).dearest_output
-                    fitting = (room - prices.worst(size.bound, 0, now)) // rate if rate else 0
-                if fitting * _LEAST_SHARE < output:
-                    return self._too_dear(lane, hold)
-                output = fitting
-                hold = prices.worst(size.bound, output, now) if prices is not None else hold
-        candidate = Candidate(lane.target, Estimate(size.estimate, output, cost), hold, reason)
-        return Offer(lane, candidate, self._admission.claim(lane, hold), output)
+            return self._unknown(lane, ask, reason, Estimate(input_tokens, output, None))
+        now = self._clock.now()
+        budgets = (*lane.budgeted, *ask.money)
+        room = tighter(self._admission.headroom(budgets), ask.bounds.max_cost)
+        hold = prices.worst(size.bound, output, now)
+        take = hold
+        if room is not None:
+            take = self._take(lane, ask, prices, hold, output, budgets, now)
+            if take > room:
+                output = self._affordable(ask, prices, room, output, now)
+                if not output:
+                    return self._too_dear(lane, ask, hold)
+                take = hold = prices.worst(size.bound, output, now)
+        estimate = Estimate(input_tokens, output, prices.worst(input_tokens, output, now))
+        claim = self._admission.claim(lane, hold, estimate.tokens, extra=ask.money, take=take)
+        return Offer(lane, Candidate(lane.target, estimate, hold, reason), claim, output)
 
-    def _too_dear(self, lane: Lane, hold: int) -> LeftOut:
-        refused = self._admission.refusal(self._admission.claim(lane, hold))
+    def _room(self, lane: Lane, ask: Ask) -> int:
+        """Return how many tokens the answer may have."""
+        config = self.fleet.config
+        usual = config.reasoning_output if Capability.REASONING in lane.model.caps else config.max_output
+        output = ask.bounds.max_output or usual
+        return output if lane.model.max_output is None else min(output, lane.model.max_output)
+
+    def _take(
+        self,
+        lane: Lane,
+        ask: Ask,
+        prices: Prices,
+        hold: Picodollars,
+        output: int,
+        budgets: tuple[BucketKey, ...],
+        now: float,
+    ) -> Picodollars:
+        """Return what budgets set aside: far from every limit what the task usually needs, near one the worst case."""
+        if self.fleet.config.worst_case or ask.bounds.max_cost is not None:
+            return hold
+        usual = self._usual.output(lane.target, ask.request.label)
+        if usual is None or not self._admission.is_far(budgets, hold):
+            return hold
+        size = ask.size
+        input_tokens = min(size.bound, ceil(size.estimate * self._usual.ratio(lane.target) * _MARGIN))
+        return min(hold, prices.worst(input_tokens, min(output, usual), now))
+
+    def _affordable(self, ask: Ask, prices: Prices, room: Picodollars, output: int, now: float) -> int:
+        """Return to how many output tokens the answer can be cut to fit; 0 if that would be too short to be whole."""
+        rate = prices.at(now, ask.size.bound).dearest_output
+        if ask.bounds.max_output is not None or not rate:
+            return 0
+        fitting = (room - prices.worst(ask.size.bound, 0, now)) // rate
+        return fitting if fitting * _LEAST_SHARE >= output else 0
+
+    def _unpaid(self, lane: Lane, ask: Ask, reason: str, estimate: Estimate) -> Offer | LeftOut:
+        at_cap = self.fleet.config.at_cap
+        if at_cap is not AtCap.FREE and (at_cap is AtCap.REFUSE or not lane.model.local):
+            room = self._admission.headroom((*lane.budgeted, *ask.money))
+            if room is not None and room <= 0:
+                return self._too_dear(lane, ask, 1)
+        claim = self._admission.claim(lane, 0, estimate.tokens)
+        return Offer(lane, Candidate(lane.target, estimate, 0, reason), claim, estimate.output_tokens)
+
+    def _unknown(self, lane: Lane, ask: Ask, reason: str, estimate: Estimate) -> Offer | LeftOut:
+        """Offer a target of unknown price at the household's ceiling for such calls."""
+        hold = self.fleet.config.unknown_price_hold
+        if hold is None:
+            return LeftOut(lane.target, Why.PRICE_UNKNOWN)
+        room = tighter(self._admission.headroom((*lane.budgeted, *ask.money)), ask.bounds.max_cost)
+        if room is not None and hold > room:
+            return self._too_dear(lane, ask, hold)
+        claim = self._admission.claim(lane, hold, estimate.tokens, extra=ask.money)
+        return Offer(lane, Candidate(lane.target, estimate, hold, reason), claim, estimate.output_tokens)
+
+    def _too_dear(self, lane: Lane, ask: Ask, hold: Picodollars) -> LeftOut:
+        refused = self._admission.refusal(self._admission.claim(lane, hold, 0, extra=ask.money))
         if refused is not None and refused.bucket is not None and refused.bucket.unit is Unit.MONEY:
             return LeftOut(lane.target, Why.OVER_BUDGET, refused.free_at)
         return LeftOut(lane.target, Why.TOO_EXPENSIVE)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .breaker import BreakerState
 from .failures import Failure
@@ -71,14 +71,14 @@ class Entry:
     pool: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """What one provider has settled in one window; `window_id` is the household's day or month."""
+class Spending(NamedTuple):
+    """What the ledger says was spent on one of the household's days (YYYY-MM-DD). Empty where it was nobody's."""
 
+    day: str
     provider_id: str
-    window_id: str
+    user_id: str
+    label: str
     cost: Picodollars
-    requests: int
 
 
 class Ledger(Protocol):
@@ -160,7 +160,20 @@ class Overrun:
     amount: Picodollars
 
 
-type CoreEvent = AttemptStarted | AttemptEnded | RequestEnded | BreakerMoved | Benched | Unbenched | Overrun
+@dataclass(frozen=True, slots=True)
+class BudgetCrossed:
+    """Spending has passed a budget's warning mark, or the budget itself (`exceeded`). Told once per window."""
+
+    bucket: BucketKey
+    window_id: str
+    settled: Picodollars
+    limit: Picodollars
+    exceeded: bool
+
+
+type CoreEvent = (
+    AttemptStarted | AttemptEnded | RequestEnded | BreakerMoved | Benched | Unbenched | Overrun | BudgetCrossed
+)
 
 
 class Bus(Protocol):

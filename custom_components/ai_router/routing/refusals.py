@@ -20,6 +20,7 @@ class RefusalCode(StrEnum):
     DEADLINE = "deadline"
     STREAM_BROKEN = "stream_broken"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
+    NOT_CACHED = "not_cached"
     STOPPING = "stopping"
 
 

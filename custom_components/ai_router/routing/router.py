@@ -1,24 +1,28 @@
 """The router: plan, admit, hold, attempt, settle, reply. One road for every caller."""
 
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Self
 
 from .admission import Admission
 from .bell import Bell
 from .benches import Benches
+from .cache import AnswerCache
 from .config import RouterConfig
 from .dispatch import Dispatcher
 from .execution import Executor
 from .failures import FailureClass
 from .fleet import Fleet
 from .metrics import Recent
-from .model import Event, Plan, Reply, Request
+from .model import Event, Plan, Reply, Request, Target
 from .planner import Ask, Planner
-from .ports import Clock, CoreEvent, Ledger, RequestEnded, Unbenched
+from .ports import Clock, CoreEvent, Ledger, RequestEnded, Spending, Unbenched
 from .refusals import RequestFailed
+from .shared_road import SharedRoad
 from .trip import Trip
+from .usual import Usual
+from .waiting_room import WaitingRoom
 
 _ABORT_SECONDS = 2.0
 _DRAIN_STEP = 0.05
@@ -70,9 +74,14 @@ class Router:
         self._trips: set[Trip] = set()
         self._stop = Bell()
         self.admission = Admission(clock, self._publish)
+        self._room = WaitingRoom()
+        self.admission.changed.listen(self._room.wake)
         self.benches = Benches()
-        self._executor = Executor(self.admission, self.benches, ledger, clock, self._publish, self.recent)
-        self._dispatcher = self._dispatch(RouterConfig())
+        self._usual = Usual()
+        self._executor = Executor(self.admission, self.benches, ledger, clock, self._publish, self.recent, self._usual)
+        self._dispatcher = self._dispatch(Fleet(RouterConfig()))
+        self.answers = AnswerCache(clock, chance)
+        self._shared = SharedRoad(self._road, self.answers, self._allowed, clock, self._publish)
 
     # --- configuration and listeners -----------------------------------------------------------------
 
@@ -81,10 +90,16 @@ class Router:
         """The present configuration."""
         return self._dispatcher.planner.fleet.config
 
-    def apply(self, config: RouterConfig) -> None:
-        """Take a new configuration. Requests under way keep their targets; counters of what stays are kept."""
+    def apply(self, config: RouterConfig, history: Sequence[Spending] = ()) -> None:
+        """Take a new configuration. Requests under way keep their targets; counters of what stays are kept.
+
+        `history` is what the ledger says was spent: new budgets begin with it.
+        """
         before = self.config.providers
-        self._dispatcher = self._dispatch(config)
+        self.answers.apply(config.cache)
+        fleet = Fleet(config)
+        self.admission.apply(fleet, history)
+        self._dispatcher = self._dispatch(fleet)
         for provider_id, provider in config.providers.items():
             old = before.get(provider_id)
             if old is not None and (old.credential, old.models) != (provider.credential, provider.models):
@@ -93,11 +108,11 @@ class Router:
             self.benches.mend(gone)
             self._recent.pop(gone, None)
 
-    def _dispatch(self, config: RouterConfig) -> Dispatcher:
-        fleet = Fleet(config)
-        self.admission.apply(fleet)
-        planner = Planner(fleet, self.admission, self.benches, self._clock)
-        return Dispatcher(planner, self.admission, self.benches, self._clock, self._stop, self._chance, self.recent)
+    def _dispatch(self, fleet: Fleet) -> Dispatcher:
+        planner = Planner(fleet, self.admission, self.benches, self._clock, self._usual)
+        return Dispatcher(
+            planner, self.admission, self.benches, self._clock, self._stop, self._room, self._chance, self.recent
+        )
 
     def mend(self, provider_id: str) -> None:
         """End a provider's benches and close its breakers: somebody says that the cause is gone."""
@@ -130,12 +145,12 @@ class Router:
 
     def plan(self, request: Request) -> Plan:
         """Say where a request would go, and at what price, without sending anything."""
-        return self._dispatcher.planner.draft(Ask.of(request)).plan()
+        return self._dispatcher.planner.draft(Ask.of(request, self.config)).plan()
 
     def open(self, request: Request) -> Stream:
         """Ask, and get the answer as it comes. After its first content nothing fails over any more."""
         trip = Trip(request, self.config, self._clock.monotonic())
-        return Stream(self._road(trip, live=True), trip)
+        return Stream(self._way(trip, live=True), trip)
 
     async def process(self, request: Request) -> Reply:
         """Ask, and get the whole answer. A stream that breaks half-way still fails over: nobody has heard it yet.
@@ -143,12 +158,20 @@ class Router:
         Raises `RequestFailed`.
         """
         trip = Trip(request, self.config, self._clock.monotonic())
-        async with aclosing(self._road(trip, live=False)) as events:
+        async with aclosing(self._way(trip, live=False)) as events:
             async for _ in events:
                 pass
         if trip.reply is None:
             raise RuntimeError("the road ended without a reply")
         return trip.reply
+
+    def _allowed(self, ask: Ask) -> Iterator[Target]:
+        return self._dispatcher.planner.able(ask)
+
+    def _way(self, trip: Trip, *, live: bool) -> AsyncGenerator[Event]:
+        if self._stop.rung or not self._shared.takes(trip.request):
+            return self._road(trip, live=live)
+        return self._shared.events(trip, live=live)
 
     async def _road(self, trip: Trip, *, live: bool) -> AsyncGenerator[Event]:
         self._trips.add(trip)

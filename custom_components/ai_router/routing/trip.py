@@ -2,14 +2,16 @@
 
 from .attempt import Trial
 from .config import RouterConfig
-from .failures import MEANING, Failure
+from .failures import MEANING, Failure, FailureScope
 from .fleet import Lane
 from .model import Attempt, BucketKey, Plan, Reply, Request, Target
 from .planner import NO_HINDSIGHT, Ask, Hindsight
 from .refusals import RefusalCode, RequestFailed
+from .waiting_room import Place
 
 _BASE_DELAY = 0.25
 _LONGEST_DELAY = 4.0
+_WIDE = (FailureScope.PROVIDER, FailureScope.ACCOUNT)
 
 
 class Trip:
@@ -24,7 +26,9 @@ class Trip:
         "committed",
         "config",
         "deadline",
+        "leads",
         "others_left",
+        "place",
         "plan",
         "reply",
         "started",
@@ -34,10 +38,10 @@ class Trip:
 
     def __init__(self, request: Request, config: RouterConfig, now: float) -> None:
         """Start the clock: the tighter of the request's and the router's bounds holds."""
-        self.ask = Ask.of(request)
+        self.ask = Ask.of(request, config)
         self.config = config
         self.started = now
-        timeout = request.bounds.tighten(config.bounds).timeout
+        timeout = self.ask.bounds.timeout
         self.deadline = float("inf") if timeout is None else now + timeout
         self.attempts: list[Attempt] = []
         self.committed = False
@@ -46,6 +50,8 @@ class Trip:
         self.trial: Trial | None = None
         self.unpaid_only = False
         self.others_left = False
+        self.place: Place | None = None
+        self.leads = False
         self._failed: dict[Target, Failure] = {}
         self._context_over: int | None = None
         self._retries = 0
@@ -60,7 +66,8 @@ class Trip:
         """What the planner should know of the attempts so far."""
         if not self._failed and not self.unpaid_only:
             return NO_HINDSIGHT
-        return Hindsight(self._failed, self._context_over, self.unpaid_only)
+        down = frozenset(target.provider_id for target, failure in self._failed.items() if failure.scope in _WIDE)
+        return Hindsight(self._failed, down, self._context_over, self.unpaid_only)
 
     def note(self, lane: Lane, failure: Failure) -> None:
         """Remember that a target failed."""
@@ -70,7 +77,7 @@ class Trip:
 
     def may_try(self) -> bool:
         """Say whether an untried target may still be tried: only the caller's own bound ends that."""
-        limit = self.request.bounds.attempts
+        limit = self.ask.bounds.attempts
         return limit is None or len(self.attempts) < limit
 
     def retryable(self) -> list[Target]:

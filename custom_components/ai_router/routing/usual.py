@@ -1,0 +1,59 @@
+"""What a task usually needs: learned from the last answers, so that budgets far from their limit need not be strict."""
+
+from collections import OrderedDict, deque
+from math import ceil
+
+from .model import Target, Usage
+
+_KEPT = 20
+_ENOUGH = 5
+_TASKS = 512
+_SHARE = 0.9
+_MARGIN = 1.2
+# How fast the estimate of input tokens follows what providers count.
+_LEARNING = 0.1
+_RATIO_BOUNDS = (0.2, 5.0)
+
+type _Task = tuple[Target, str | None]
+
+
+class Usual:
+    """The usual output of a task (a target and a label), and how a target's tokenizer differs from our estimate.
+
+    Both maps are bounded: the task that was not seen for longest is forgotten.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._outputs: OrderedDict[_Task, deque[int]] = OrderedDict()
+        self._ratios: OrderedDict[Target, float] = OrderedDict()
+
+    def output(self, target: Target, label: str | None) -> int | None:
+        """Return the output tokens that nine of ten answers stay below, with a margin; None until enough is known."""
+        seen = self._outputs.get((target, label))
+        if seen is None or len(seen) < _ENOUGH:
+            return None
+        ordered = sorted(seen)
+        return ceil(ordered[min(len(ordered) - 1, int(len(ordered) * _SHARE))] * _MARGIN)
+
+    def ratio(self, target: Target) -> float:
+        """Return real input tokens for each estimated one."""
+        return self._ratios.get(target, 1.0)
+
+    def learn(self, target: Target, label: str | None, usage: Usage, estimate: int) -> None:
+        """Note an answered request: its usage, and what was estimated for its input (tokens, uncorrected)."""
+        task = (target, label)
+        seen = self._outputs.get(task)
+        if seen is None:
+            if len(self._outputs) >= _TASKS:
+                self._outputs.popitem(last=False)
+            seen = self._outputs[task] = deque(maxlen=_KEPT)
+        seen.append(usage.output_tokens)
+        self._outputs.move_to_end(task)
+        if usage.input_tokens and estimate:
+            if len(self._ratios) >= _TASKS and target not in self._ratios:
+                self._ratios.popitem(last=False)
+            low, high = _RATIO_BOUNDS
+            real = min(high, max(low, usage.input_tokens / estimate))
+            known = self._ratios.get(target)
+            self._ratios[target] = real if known is None else known + _LEARNING * (real - known)
