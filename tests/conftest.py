@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from syrupy.assertion import SnapshotAssertion
 
 # Imported before the first `hass`: otherwise the test plugin's own package of this name is found instead.
 import custom_components.ai_router  # noqa: F401
@@ -21,3 +23,10 @@ def custom_integrations(request: pytest.FixtureRequest) -> None:
         if "recorder_mock" in request.fixturenames:
             request.getfixturevalue("recorder_mock")  # must come before `hass`
         request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Compare with stored snapshots as Home Assistant does, without the ids and times of a run."""
+    # The test plugin has this too, but Syrupy's own fixture may be found before it.
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)

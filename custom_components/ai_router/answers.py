@@ -1,0 +1,197 @@
+"""From the core's replies and refusals to what an action returns or raises: plain data and translated exceptions."""
+
+from collections.abc import Callable
+from typing import Any
+
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .routing.failures import FailureClass
+from .routing.model import Attempt, LeftOut, Plan, Reply, Target, Usage, Why
+from .routing.money import Picodollars, to_dollars
+from .routing.refusals import RefusalCode, RequestFailed
+
+_OK = "ok"
+# When every target was left out for one and the same reason, that reason is the message.
+_SPECIFIC = {
+    Why.NO_VISION: "no_vision",
+    Why.NOT_LOCAL: "not_local",
+    Why.CONTEXT_TOO_SMALL: "context_too_small",
+    Why.PRICE_UNKNOWN: "price_unknown",
+    Why.TOO_EXPENSIVE: "too_expensive",
+    Why.DISABLED: "all_disabled",
+}
+_SILENT = (Why.NOT_ASKED_FOR, Why.EXCLUDED)
+_CALLERS_OWN = (
+    RefusalCode.NO_PROVIDER,
+    RefusalCode.NO_CAPABLE_TARGET,
+)
+
+type Names = Callable[[str], str]
+
+
+def _money(amount: Picodollars, *, estimated: bool) -> dict[str, Any]:
+    return {"amount": float(to_dollars(amount)), "currency": "USD", "estimated": estimated}
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _usage(usage: Usage, images: int) -> dict[str, int]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "cached_input_tokens": usage.cache_read,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_out,
+        "images": images,
+    }
+
+
+def _target(target: Target, names: Names) -> dict[str, str]:
+    return {"provider": names(target.provider_id), "model": target.model_id}
+
+
+def attempt_data(attempt: Attempt, names: Names) -> dict[str, Any]:
+    """Describe one attempt: who was asked, how it ended, what it cost."""
+    outcome = attempt.outcome
+    failure = outcome.failure
+    return {
+        **_target(attempt.target, names),
+        "outcome": _OK if failure is None else failure.cls.value,
+        "detail": None if failure is None else failure.detail or None,
+        "cost": _money(outcome.cost, estimated=outcome.estimated),
+        "latency_ms": _milliseconds(outcome.latency),
+    }
+
+
+def _left_out(left_out: LeftOut, names: Names) -> dict[str, Any]:
+    free_at = left_out.free_at
+    return {
+        **_target(left_out.target, names),
+        "reason": left_out.why.value,
+        "free_at": None if free_at is None else dt_util.utc_from_timestamp(free_at).isoformat(),
+    }
+
+
+def route_data(plan: Plan, names: Names, chosen: Target | None = None) -> dict[str, Any]:
+    """Describe a plan: who was chosen and why, who else could have answered, who could not."""
+    reason = next((each.reason for each in plan.candidates if chosen in (None, each.target)), None)
+    return {
+        "strategy": plan.strategy,
+        "rule": plan.rule,
+        "reason": reason,
+        "confidence": round(plan.confidence, 2),
+        "alternatives": [
+            f"{names(each.target.provider_id)} / {each.target.model_id}"
+            for each in plan.candidates
+            if each.target != (chosen or plan.candidates[0].target)
+        ],
+        "left_out": [_left_out(each, names) for each in plan.left_out],
+    }
+
+
+def reply_data(reply: Reply, names: Names, images: int) -> dict[str, Any]:
+    """Describe a reply, field by field as the documentation lists it."""
+    return {
+        "text": reply.text,
+        "data": reply.data,
+        **_target(reply.target, names),
+        "pool": reply.pool,
+        "cached": reply.cached,
+        "finish_reason": reply.finish.value,
+        "request_id": reply.request_id,
+        "usage": _usage(reply.usage, images),
+        "cost": _money(reply.cost, estimated=reply.estimated),
+        "latency_ms": _milliseconds(reply.latency),
+        "first_token_ms": _milliseconds(reply.first_token),
+        "route": route_data(reply.plan, names, reply.target),
+        "attempts": [attempt_data(attempt, names) for attempt in reply.attempts],
+    }
+
+
+def plan_data(plan: Plan, names: Names, request_id: str) -> dict[str, Any]:
+    """Describe a plan that was only asked for: where the request would go, and at what price."""
+    return {
+        "request_id": request_id,
+        "dry_run": True,
+        "targets": [
+            {
+                **_target(each.target, names),
+                "reason": each.reason,
+                "input_tokens": each.estimate.input_tokens,
+                "output_tokens": each.estimate.output_tokens,
+                "estimated_cost": None if each.estimate.cost is None else _money(each.estimate.cost, estimated=True),
+                "hold": _money(each.hold, estimated=True),
+            }
+            for each in plan.candidates
+        ],
+        "left_out": [_left_out(each, names) for each in plan.left_out],
+    }
+
+
+def _specific_why(error: RequestFailed) -> str | None:
+    if error.plan is None:
+        return None
+    whys = {left_out.why for left_out in error.plan.left_out if left_out.why not in _SILENT}
+    return _SPECIFIC.get(whys.pop()) if len(whys) == 1 else None
+
+
+def to_exception(error: RequestFailed, names: Names) -> HomeAssistantError:
+    """Turn a refusal into the translated exception: one sentence on what happened and what to do."""
+    key: str = error.code.value
+    failure = error.failure
+    last = error.attempts[-1] if error.attempts else None
+    placeholders = {
+        "provider": names(last.target.provider_id) if last is not None else "",
+        "model": last.target.model_id if last is not None else "",
+        "detail": failure.detail if failure is not None else "",
+        "count": str(len(error.attempts)),
+        "free_at": "",
+    }
+    if error.free_at is not None:
+        local = dt_util.as_local(dt_util.utc_from_timestamp(error.free_at))
+        placeholders["free_at"] = local.isoformat(sep=" ", timespec="seconds")
+    if error.code is RefusalCode.NO_CAPABLE_TARGET:
+        key = _specific_why(error) or key
+    elif error.code in (RefusalCode.ALL_FAILED, RefusalCode.REJECTED) and failure is not None:
+        key = f"{key}_{failure.cls.value}" if failure.cls in _TOLD_APART else key
+    elif error.code in (RefusalCode.LIMITED, RefusalCode.OVER_BUDGET, RefusalCode.ALL_DOWN) and error.free_at is None:
+        key = f"{key}_for_good"
+    kind = ServiceValidationError if error.code in _CALLERS_OWN else HomeAssistantError
+    return kind(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
+
+
+# Failures of which a person can mend the cause get a sentence of their own.
+_TOLD_APART = (
+    FailureClass.CREDENTIAL,
+    FailureClass.BILLING,
+    FailureClass.MODEL_MISSING,
+    FailureClass.NETWORK,
+    FailureClass.TIMEOUT_CONNECT,
+    FailureClass.TIMEOUT_FIRST_TOKEN,
+    FailureClass.RATE_LIMIT,
+    FailureClass.CONTENT_POLICY,
+    FailureClass.MALFORMED,
+    FailureClass.EMPTY,
+)
+
+
+def refusal_data(error: RequestFailed, exception: HomeAssistantError, names: Names) -> dict[str, Any]:
+    """Describe a refusal for callers who asked to get it as data."""
+    return {
+        "error": {
+            "code": error.code.value,
+            "failure": None if error.failure is None else error.failure.cls.value,
+            "message": str(exception),
+            "free_at": None if error.free_at is None else dt_util.utc_from_timestamp(error.free_at).isoformat(),
+        },
+        "request_id": error.request_id,
+        "cost": _money(
+            sum(attempt.outcome.cost for attempt in error.attempts),
+            estimated=any(attempt.outcome.estimated for attempt in error.attempts),
+        ),
+        "route": None if error.plan is None else route_data(error.plan, names),
+        "attempts": [attempt_data(attempt, names) for attempt in error.attempts],
+    }

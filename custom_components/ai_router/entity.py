@@ -1,0 +1,145 @@
+"""What all entities share: their devices, the part of the snapshot they show, and how they come with new providers."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.translation import async_get_cached_translations
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import DOMAIN, SUBENTRY_PROVIDER, Conf
+from .coordinator import RouterCoordinator
+from .hub import RouterConfigEntry
+from .status import ProviderStatus, RouterStatus
+
+
+@dataclass(frozen=True, slots=True)
+class StatusDevice[S]:
+    """A device, and the part of the snapshot that tells of it.
+
+    `id` is the entry's or the provider subentry's. `status` is that part when the device was made; `look` finds it in
+    a later snapshot, and returns None once the provider is gone.
+    """
+
+    coordinator: RouterCoordinator
+    id: str
+    info: DeviceInfo
+    status: S
+    look: Callable[[RouterStatus], S | None]
+
+
+class StatusEntity[S](CoordinatorEntity[RouterCoordinator]):
+    """Shows a part of the latest snapshot.
+
+    What was spent and counted is our own knowledge, so it is available while the entry is loaded, provider up or down.
+    """
+
+    _attr_has_entity_name = True
+
+    def __init__(self, device: StatusDevice[S], description: EntityDescription) -> None:
+        """Belong to a device; the description's key makes the unique id and names the translations."""
+        super().__init__(device.coordinator)
+        self.entity_description = description
+        self.status = device.status
+        self._look = device.look
+        self._attr_unique_id = f"{device.id}_{description.key}"
+        self._attr_translation_key = description.key
+        self._attr_device_info = device.info
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        status = self._look(self.coordinator.data)
+        # Most of a large household is idle at any time: what did not change costs no more than this comparison.
+        if status is not None and status != self.status:
+            self.status = status
+            self.async_write_ha_state()
+
+    @override
+    async def async_update(self) -> None:
+        """Follow `homeassistant.update_entity`: nothing is polled, but a new snapshot can be taken."""
+        self.coordinator.refresh_soon()
+
+
+def router_device(entry: RouterConfigEntry) -> StatusDevice[RouterStatus]:
+    """Return the router's own device."""
+    coordinator = entry.runtime_data.coordinator
+    return StatusDevice(coordinator, entry.entry_id, _router_info(entry), coordinator.data, lambda status: status)
+
+
+def _router_info(entry: RouterConfigEntry) -> DeviceInfo:
+    return DeviceInfo(
+        identifiers={(DOMAIN, entry.entry_id)},
+        name=entry.title,
+        entry_type=DeviceEntryType.SERVICE,
+    )
+
+
+def _provider_device(
+    entry: RouterConfigEntry, subentry: ConfigSubentry, status: ProviderStatus
+) -> StatusDevice[ProviderStatus]:
+    coordinator = entry.runtime_data.coordinator
+    # Whichever platform comes first makes the router's device: the others must be able to point to it.
+    router = dr.async_get(coordinator.hass).async_get_or_create(config_entry_id=entry.entry_id, **_router_info(entry))
+    provider_id = subentry.subentry_id
+    info = DeviceInfo(
+        identifiers={(DOMAIN, provider_id)},
+        name=subentry.title,
+        model=_kind_name(coordinator.hass, subentry.data[Conf.KIND]),
+        entry_type=DeviceEntryType.SERVICE,
+        via_device_id=router.id,
+    )
+    return StatusDevice(coordinator, provider_id, info, status, lambda latest: latest.providers.get(provider_id))
+
+
+def _kind_name(hass: HomeAssistant, kind: str) -> str:
+    names = async_get_cached_translations(hass, hass.config.language, "device", DOMAIN)
+    return names.get(f"component.{DOMAIN}.device.{kind}.name", kind)
+
+
+@callback
+def async_follow_providers(
+    entry: RouterConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    entities_of: Callable[[StatusDevice[ProviderStatus]], Iterable[Entity]],
+) -> None:
+    """Add a platform's entities for every provider, now and whenever one is added, and keep the devices' names.
+
+    Home Assistant itself removes the device and the entities of a removed subentry.
+    """
+    coordinator = entry.runtime_data.coordinator
+    known: set[str] = set()
+
+    @callback
+    def follow() -> None:
+        if entry.state is ConfigEntryState.UNLOAD_IN_PROGRESS:
+            # Requests are drained after the platforms are gone: what came now would stay for ever.
+            return
+        known.intersection_update(entry.subentries)
+        for subentry in entry.get_subentries_of_type(SUBENTRY_PROVIDER):
+            provider_id = subentry.subentry_id
+            status = coordinator.data.providers.get(provider_id)
+            if status is not None and provider_id not in known:
+                known.add(provider_id)
+                device = _provider_device(entry, subentry, status)
+                async_add_entities(entities_of(device), config_subentry_id=provider_id)
+        _follow_names(entry)
+
+    follow()
+    entry.async_on_unload(coordinator.async_add_listener(follow))
+
+
+def _follow_names(entry: RouterConfigEntry) -> None:
+    registry = dr.async_get(entry.runtime_data.coordinator.hass)
+    titles = {subentry_id: subentry.title for subentry_id, subentry in entry.subentries.items()}
+    titles[entry.entry_id] = entry.title
+    for identifier, title in titles.items():
+        device = registry.async_get_device_by_identifier((DOMAIN, identifier), entry.entry_id)
+        if device is not None and device.name != title:
+            registry.async_update_device(device.id, name=title)

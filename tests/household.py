@@ -1,0 +1,110 @@
+"""A household in a real Home Assistant: the entry with simulated providers, and requests put through its router."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from itertools import count
+from types import MappingProxyType
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+
+from custom_components.ai_router.const import DOMAIN, SUBENTRY_PROVIDER, Conf
+from custom_components.ai_router.providers.demo import CHAT_MODEL
+from custom_components.ai_router.routing.model import Caller, Message, Model, Pins, Reply, Request, Role, Text
+from custom_components.ai_router.routing.ports import AttemptEnded, CoreEvent
+from custom_components.ai_router.settings import model_to_stored
+
+ENTRY_ID = "01ROUTER"
+FREE = ("0", "0")
+_numbers = count(1)
+
+
+def demo(
+    provider_id: str,
+    title: str,
+    *,
+    prices: tuple[str, str] = ("1000", "2000"),
+    options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> ConfigSubentry:
+    """Describe a simulated provider; prices are dollars per million tokens in and out, as stored.
+
+    It counts a token a word, and answers `Demo answer to "..."`.
+    """
+    data = {
+        Conf.KIND.value: "demo",
+        Conf.MODELS.value: [model_to_stored(Model(CHAT_MODEL), *prices)],
+        Conf.OPTIONS.value: options or {},
+        **settings,
+    }
+    return ConfigSubentry(
+        data=MappingProxyType(data),
+        subentry_id=provider_id,
+        subentry_type=SUBENTRY_PROVIDER,
+        title=title,
+        unique_id=None,
+    )
+
+
+async def move_in(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, *providers: ConfigSubentry, **options: Any
+) -> MockConfigEntry:
+    """Set the entry up, and let the first seconds go by."""
+    stored = tuple(
+        ConfigSubentryData(
+            data=each.data,
+            subentry_id=each.subentry_id,
+            subentry_type=each.subentry_type,
+            title=each.title,
+            unique_id=None,
+        )
+        for each in providers
+    )
+    entry = MockConfigEntry(
+        domain=DOMAIN, title="AI Router", entry_id=ENTRY_ID, options=options, subentries_data=stored
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await pass_time(hass, freezer)
+    return entry
+
+
+async def ask(entry: MockConfigEntry, provider_id: str, prompt: str = "Hi") -> Reply:
+    """Put a request that only one provider may answer through the router. Raises `RequestFailed`."""
+    reply: Reply = await entry.runtime_data.router.process(
+        Request(
+            id=f"request-{next(_numbers)}",
+            caller=Caller(),
+            messages=(Message(Role.USER, (Text(prompt),)),),
+            pins=Pins(providers=(provider_id,)),
+        )
+    )
+    return reply
+
+
+async def ask_in_vain(entry: MockConfigEntry, provider_id: str, prompt: str = "Hi") -> None:
+    """Ask a provider that fails, and give up after its first attempt."""
+    ended = asyncio.Event()
+
+    def hear(event: CoreEvent) -> None:
+        if isinstance(event, AttemptEnded):
+            ended.set()
+
+    stop = entry.runtime_data.router.subscribe(hear)
+    asking = asyncio.create_task(ask(entry, provider_id, prompt))
+    await ended.wait()
+    stop()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
+async def pass_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: int = 2) -> None:
+    """Let so many seconds go by, and what is due by then happen."""
+    freezer.tick(timedelta(seconds=seconds))
+    for _ in range(2):  # what happens may set a timer of no time at all, and a frozen loop never comes to it by itself
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done()
