@@ -21,8 +21,10 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from custom_components.ai_router.routing.model import Caller, Finish, Op, Outcome, Request, Target, Ticket, Usage
+from custom_components.ai_router.routing.model import Caller, Finish, Op, Request, Target, Usage
+from custom_components.ai_router.routing.outcome import Outcome
 from custom_components.ai_router.routing.ports import Entry
+from custom_components.ai_router.routing.tickets import Ticket
 from custom_components.ai_router.storage import export, metrics, usage
 from custom_components.ai_router.storage.ledger import SqliteLedger
 from custom_components.ai_router.storage.schema import DIMENSIONS

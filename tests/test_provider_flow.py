@@ -25,7 +25,8 @@ from custom_components.ai_router.providers.registry import KINDS, Kind, Need, Pr
 from custom_components.ai_router.redaction import Redactor
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.failures import AttemptFailed, Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import Capability, Window
+from custom_components.ai_router.routing.model import Capability
+from custom_components.ai_router.routing.tickets import Window
 from custom_components.ai_router.routing.money import PICODOLLARS_PER_DOLLAR
 
 from .fakes import ollama as fake_ollama
@@ -341,6 +342,7 @@ async def test_an_ollama_is_added(hass: HomeAssistant, entry: MockConfigEntry, o
     chat = [fake_ollama.CHAT_MODEL, fake_ollama.VISION_MODEL, fake_ollama.CLOUD_MODEL]
     assert (dialog.step, dialog.options_of("models")) == ("models", chat)
     assert dialog.shown == {"models": chat, "limits": {"priority": 0}}
+    assert [field["name"] for field in dialog.fields] == ["models", "limits"]
 
     await dialog.submit(models=[fake_ollama.VISION_MODEL, fake_ollama.CLOUD_MODEL, "fresh:1b", " ", "fresh:1b"])
 
@@ -379,8 +381,9 @@ async def test_an_ollama_with_a_key(hass: HomeAssistant, entry: MockConfigEntry,
 async def test_a_model_that_is_listed_at_last_becomes_what_it_is(
     hass: HomeAssistant, entry: MockConfigEntry, ollama: FakeOllama
 ) -> None:
-    dialog = await (await Dialog.add(hass, entry, "ollama")).submit(url=ollama.url)
+    dialog = await (await Dialog.add(hass, entry, "ollama")).submit(url=ollama.url, local=True)
     await dialog.submit(models=["fresh:1b"])
+    assert [model["local"] for model in stored(entry, "Ollama")["models"]] == [False]
     ollama.models["fresh:1b"] = {"capabilities": ["completion"], "context_length": 4096}
 
     dialog = await (await Dialog.change(hass, entry, provider_id(entry, "Ollama"))).submit()

@@ -8,8 +8,10 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .routing.failures import FailureClass
-from .routing.model import Attempt, LeftOut, Plan, Reply, Target, Usage, Why
+from .routing.model import Target, Usage
 from .routing.money import Picodollars, to_dollars
+from .routing.outcome import Attempt, Reply
+from .routing.plans import LeftOut, Plan, Why
 from .routing.refusals import RefusalCode, RequestFailed
 
 _OK = "ok"

@@ -20,9 +20,10 @@ from yarl import URL
 from .const import SUBENTRY_PROVIDER, Conf
 from .hub import Hub, RouterConfigEntry
 from .routing.benches import Bench
-from .routing.model import Target, Window
+from .routing.model import Target
 from .routing.money import to_dollars
 from .routing.ports import LedgerUnavailable
+from .routing.tickets import Window
 from .status import Money
 from .storage.queries import UsageRow
 from .storage.schema import SCHEMA_VERSION

@@ -26,7 +26,7 @@ from .routing.calendar import Calendar
 from .routing.config import RouterConfig
 from .routing.failures import FailureClass
 from .routing.metrics import Sample
-from .routing.model import Target, Window
+from .routing.model import Target
 from .routing.ports import (
     Benched,
     BreakerMoved,
@@ -38,6 +38,7 @@ from .routing.ports import (
     Unbenched,
 )
 from .routing.router import Router
+from .routing.tickets import Window
 from .settings import fingerprint, model_from_stored, router_config
 from .storage.ledger import SqliteLedger
 from .storage.schema import LedgerTooNew

@@ -175,7 +175,7 @@ def _listed_prices(prices: Prices | None) -> tuple[str | None, str | None]:
     if prices is None or prices is FREE or len(prices.spans) > 1:
         return None, None
     rates = prices.spans[0].rates
-    if rates.requests or rates.image_in > rates.fresh_in or rates.reasoning_out > rates.text_out:
+    if rates.requests or rates.reasoning_out > rates.text_out:
         return None, None
     return _per_million(rates.fresh_in), _per_million(rates.text_out)
 

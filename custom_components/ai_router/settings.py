@@ -13,9 +13,10 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from .const import SUBENTRY_PROVIDER, Conf
 from .routing.budgets import Budget
 from .routing.config import DEFAULT_BOUNDS, DEFAULT_MAX_OUTPUT, ProviderConfig, RouterConfig
-from .routing.model import Bounds, Capability, Model, Window
+from .routing.model import Bounds, Capability, Model
 from .routing.money import FREE, Prices, Rates, per_million, to_picodollars
 from .routing.ports import Provider
+from .routing.tickets import Window
 
 DEFAULT_UNKNOWN_PRICE_HOLD = "0.05"
 

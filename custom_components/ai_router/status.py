@@ -14,9 +14,10 @@ from homeassistant.util import dt as dt_util
 from .routing.breaker import BreakerState
 from .routing.config import ProviderConfig
 from .routing.fleet import provider_money, router_money
-from .routing.model import BucketKey, Target, Window
+from .routing.model import Target
 from .routing.money import to_dollars
 from .routing.router import Router
+from .routing.tickets import BucketKey, Window
 
 _ENOUGH_ATTEMPTS = 5
 _HEALTHY_SHARE = 0.8

@@ -10,7 +10,6 @@ from household import forms
 from household.boot import until
 from household.house import House
 from PIL import Image
-
 from servers import Server, fake
 
 KEY = "sk-e2e-0123456789abcdef"
@@ -68,7 +67,9 @@ async def test_a_picture_reaches_the_first_provider_without_where_it_was_taken(
     house: House, providers: dict[str, str], camera: str, cloud: Server
 ) -> None:
     _, _, original = await house.download(f"/api/camera_proxy/{camera}")
-    assert Image.open(io.BytesIO(original)).getexif().get_ifd(0x8825), "the camera's picture has no GPS: nothing to show"
+    assert Image.open(io.BytesIO(original)).getexif().get_ifd(0x8825), (
+        "the camera's picture has no GPS: nothing to show"
+    )
     reply = await house.process(prompt="What do you see?", images=[camera])
     assert outcomes(reply) == [("Cloud", "ok")]
     assert reply["usage"]["images"] == 1

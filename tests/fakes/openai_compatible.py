@@ -61,9 +61,10 @@ class FakeOpenAI(FakeServer):
     """
 
     default_path = "/v1"
+    chat_path = "/v1/chat/completions"
 
     def __init__(self, *, key: str | None = None, price_in: int = 0, price_out: int = 0) -> None:
-        super().__init__(key=key, price_in=price_in, price_out=price_out, chat_path="/v1/chat/completions")
+        super().__init__(key=key, price_in=price_in, price_out=price_out, chat_path=self.chat_path)
         self.models: list[dict[str, Any]] = [
             {"id": CHAT_MODEL, "object": "model", "created": 1_750_000_000, "owned_by": "house", "max_model_len": 8192},
             {"id": VISION_MODEL, "object": "model", "created": 1_750_000_000, "owned_by": "house"},
@@ -177,7 +178,7 @@ class FakeOpenAI(FakeServer):
             elif part.get("type") == "image_url":
                 _only(part, f"{where}.content[]", {"type", "image_url"})
                 _only(part["image_url"], f"{where}.content[].image_url", {"url"}, {"detail"})
-                self.pictures.append(_decoded(part["image_url"]["url"], where))
+                self.pictures.append(decoded(part["image_url"]["url"], where))
             else:
                 raise _error(400, f"Invalid value: '{part.get('type')}'.", f"{where}.content[].type", "invalid_value")
 
@@ -229,7 +230,7 @@ class FakeOpenAI(FakeServer):
         )
 
 
-def _decoded(url: Any, where: str) -> bytes:
+def decoded(url: Any, where: str) -> bytes:
     found = _PICTURE.fullmatch(url) if isinstance(url, str) else None
     try:
         data = base64.b64decode(found[2], validate=True) if found else b""

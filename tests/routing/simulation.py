@@ -19,7 +19,6 @@ from custom_components.ai_router.routing.model import (
     Message,
     Model,
     Opened,
-    Outcome,
     Request,
     Role,
     Text,
@@ -28,6 +27,7 @@ from custom_components.ai_router.routing.model import (
     UsageTotal,
 )
 from custom_components.ai_router.routing.money import FREE, Prices, Rates, per_million
+from custom_components.ai_router.routing.outcome import Outcome
 from custom_components.ai_router.routing.ports import CoreEvent, Entry, LedgerUnavailable, Spending
 from custom_components.ai_router.routing.router import Router
 

@@ -20,8 +20,6 @@ from custom_components.ai_router.routing.cache import (
 from custom_components.ai_router.routing.model import (
     CacheMode,
     Finish,
-    Plan,
-    Reply,
     Sampling,
     Structure,
     Target,
@@ -31,6 +29,8 @@ from custom_components.ai_router.routing.model import (
     ToolCall,
     Usage,
 )
+from custom_components.ai_router.routing.outcome import Reply
+from custom_components.ai_router.routing.plans import Plan
 
 from .simulation import LoopClock, ask, picture, run
 

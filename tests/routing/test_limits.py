@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from custom_components.ai_router.routing.failures import FailureClass
 from custom_components.ai_router.routing.limits import SlidingWindow, Slots, TokenBucket
-from custom_components.ai_router.routing.model import Bounds, Finish, Priority, Text, Unit, Usage, Why, Window
+from custom_components.ai_router.routing.model import Bounds, Finish, Priority, Text, Usage
+from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.tickets import Unit, Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, provider, run
 

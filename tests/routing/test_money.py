@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.calendar import Calendar
-from custom_components.ai_router.routing.model import Bounds, Finish, Usage, Why, Window
+from custom_components.ai_router.routing.model import Bounds, Finish, Usage
 from custom_components.ai_router.routing.money import (
     FREE,
     Prices,
@@ -22,8 +22,10 @@ from custom_components.ai_router.routing.money import (
     to_dollars,
     to_picodollars,
 )
+from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.ports import Overrun
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.tickets import Window
 from custom_components.ai_router.routing.tokens import Size
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, FailureScope, Phase
 from custom_components.ai_router.routing.fleet import router_money
-from custom_components.ai_router.routing.model import Finish, Message, Role, Text, Usage, Window
+from custom_components.ai_router.routing.model import Finish, Message, Role, Text, Usage
 from custom_components.ai_router.routing.money import Prices, PriceSpan, Rates, to_picodollars
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.tickets import Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, picture, provider, run
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import Bounds, Finish, Target, Usage, Window
+from custom_components.ai_router.routing.model import Bounds, Finish, Target, Usage
 from custom_components.ai_router.routing.ports import AttemptStarted
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.tickets import Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run
 

@@ -21,9 +21,9 @@ from custom_components.ai_router.routing.model import (
     Timeouts,
     Tool,
     Usage,
-    Why,
 )
 from custom_components.ai_router.routing.money import FREE, to_dollars
+from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.ports import AttemptEnded, Benched, RequestEnded
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
 

@@ -22,7 +22,6 @@ from custom_components.ai_router.routing.model import (
     Finish,
     Finished,
     Message,
-    Reply,
     Request,
     Role,
     Sampling,
@@ -32,10 +31,11 @@ from custom_components.ai_router.routing.model import (
     TextDelta,
     Thinking,
     Usage,
-    Window,
 )
+from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.ports import RequestEnded
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.tickets import Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, picture, prices, provider, run
 from .test_cache import MemoryStore

@@ -296,6 +296,7 @@ async def test_a_disk_that_hangs_fills_no_queue(answers: SqliteAnswers, monkeypa
     assert await answers.get("0") is None
     go_on.set()
     await hanging
+    await until(lambda: not answers._queued)
     assert (await answers.stats()).entries == 4
     assert await answers.get("0") is not None
 

@@ -25,9 +25,11 @@ from .fleet import (
     user_budgets,
 )
 from .limits import Bucket, SlidingWindow, Slots, TokenBucket
-from .model import BucketKey, Caller, Claim, Granted, Outcome, Refused, Scope, Ticket, TicketState, Unit, Window
+from .model import Caller
 from .money import Picodollars
+from .outcome import Outcome
 from .ports import BudgetCrossed, Bus, Clock, Overrun, Spending
+from .tickets import BucketKey, Claim, Granted, Refused, Scope, Ticket, TicketState, Unit, Window
 
 _MINUTE = 60.0
 _HOUR = 3_600.0

@@ -2,8 +2,10 @@
 
 from .breaker import DEFAULT_BREAKER, Breaker, BreakerSettings, BreakerState
 from .failures import MEANING, FailureScope
-from .model import Claim, Outcome, Target, Ticket
+from .model import Target
+from .outcome import Outcome
 from .ports import BreakerMoved, Bus, Clock
+from .tickets import Claim, Ticket
 
 
 class Breakers:

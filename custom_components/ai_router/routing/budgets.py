@@ -10,9 +10,9 @@ from typing import override
 
 from .calendar import Calendar
 from .limits import Bucket
-from .model import Window
 from .money import Picodollars
 from .ports import Clock
+from .tickets import Window
 
 _WINDOWS_KEPT = 3
 

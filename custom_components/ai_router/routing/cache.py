@@ -14,8 +14,9 @@ from enum import StrEnum
 from sys import getsizeof
 from typing import NamedTuple, Protocol
 
-from .model import CacheMode, Finish, Reply, Request, Target, Text, Thinking, Usage
+from .model import CacheMode, Finish, Request, Target, Text, Thinking, Usage
 from .money import Picodollars
+from .outcome import Reply
 from .ports import Clock
 
 _JITTER = 0.1

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from .model import Window
+from .tickets import Window
 
 _TOTAL_ID = "total"
 

@@ -12,10 +12,11 @@ from .benches import Benches
 from .breaker import Breaker
 from .fleet import slots_key
 from .metrics import Recent
-from .model import Granted, LeftOut, Refused, Ticket, Unit, Why
 from .planner import Draft, Offer, Planner
+from .plans import LeftOut, Why
 from .ports import Clock
 from .refusals import RefusalCode, RequestFailed
+from .tickets import Granted, Refused, Ticket, Unit
 from .trip import Trip
 from .waiting_room import WaitingRoom
 

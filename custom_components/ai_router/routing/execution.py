@@ -13,19 +13,8 @@ from .benches import Benches
 from .billing import bill
 from .failures import MEANING, AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
 from .metrics import Recent
-from .model import (
-    Attempt,
-    Call,
-    Event,
-    Finish,
-    Opened,
-    Outcome,
-    Reply,
-    Text,
-    Ticket,
-    TicketState,
-    UsageTotal,
-)
+from .model import Call, Event, Finish, Opened, Text, UsageTotal
+from .outcome import Attempt, Outcome, Reply
 from .planner import Offer
 from .ports import (
     AttemptEnded,
@@ -38,6 +27,7 @@ from .ports import (
     LedgerUnavailable,
 )
 from .refusals import RefusalCode
+from .tickets import Ticket, TicketState
 from .trip import Trip
 from .usual import Usual
 

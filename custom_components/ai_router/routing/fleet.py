@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from .budgets import Budget
 from .config import EACH_USER, ProviderConfig, RouterConfig
-from .model import BucketKey, Caller, Model, Scope, Target, Unit, Window
+from .model import Caller, Model, Target
+from .tickets import BucketKey, Scope, Unit, Window
 
 
 def requests_key(provider_id: str, window: Window = Window.MINUTE) -> BucketKey:

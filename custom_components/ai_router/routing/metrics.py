@@ -5,7 +5,7 @@ from statistics import median
 from typing import NamedTuple
 
 from .failures import FailureClass, FailureScope
-from .model import Outcome
+from .outcome import Outcome
 
 _KEPT = 100
 _LATENCIES = 25

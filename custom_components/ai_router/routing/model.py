@@ -6,10 +6,9 @@ Money is integer picodollars (10**-12 USD), times are seconds, sizes are bytes o
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, Flag, StrEnum, auto
+from enum import Flag, StrEnum, auto
 from typing import Any, NamedTuple
 
-from .failures import Failure
 from .money import Picodollars, Prices
 
 type JsonObject = Mapping[str, Any]
@@ -294,69 +293,6 @@ class Request:
 # --- where it may go -----------------------------------------------------------------------------
 
 
-class Why(StrEnum):
-    """Why a target was left out of a plan; each has a sentence in the translations."""
-
-    DISABLED = "disabled"
-    NOT_ASKED_FOR = "not_asked_for"
-    EXCLUDED = "excluded"
-    NOT_LOCAL = "not_local"
-    NO_CHAT = "no_chat"
-    NO_VISION = "no_vision"
-    NO_TOOLS = "no_tools"
-    NO_STRUCTURE = "no_structure"
-    LACKS_CAPABILITY = "lacks_capability"
-    CONTEXT_TOO_SMALL = "context_too_small"
-    PRICE_UNKNOWN = "price_unknown"
-    TOO_EXPENSIVE = "too_expensive"
-    BENCHED = "benched"
-    BREAKER_OPEN = "breaker_open"
-    LIMITED = "limited"
-    OVER_BUDGET = "over_budget"
-    LEDGER_DOWN = "ledger_down"
-
-
-class Estimate(NamedTuple):
-    """What an attempt is expected to take: tokens in, tokens out at the most, and the price of both."""
-
-    input_tokens: int
-    output_tokens: int
-    cost: Picodollars | None
-
-    @property
-    def tokens(self) -> int:
-        """All tokens, in and out."""
-        return self.input_tokens + self.output_tokens
-
-
-class Candidate(NamedTuple):
-    """A target in its place in the plan. `hold` is what is reserved for it."""
-
-    target: Target
-    estimate: Estimate
-    hold: Picodollars
-    reason: str
-
-
-class LeftOut(NamedTuple):
-    """A target that is not in the plan, and why; `free_at` (wall clock) where time alone mends it."""
-
-    target: Target
-    why: Why
-    free_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The ordered targets for a request, and those left out."""
-
-    candidates: tuple[Candidate, ...]
-    left_out: tuple[LeftOut, ...]
-    strategy: str
-    rule: str | None = None
-    confidence: float = 1.0
-
-
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds an attempt may take to connect, to its first content, between contents, and in all."""
@@ -472,154 +408,8 @@ class Finished:
 type Event = Opened | TextDelta | ThinkingDelta | ToolCallDone | UsageTotal | Finished
 
 
-# --- limits, budgets, tickets --------------------------------------------------------------------
-
-
-class Unit(StrEnum):
-    """What a bucket counts."""
-
-    MONEY = "money"
-    REQUESTS = "requests"
-    TOKENS = "tokens"
-    SLOTS = "slots"
-
-
-class Window(StrEnum):
-    """Over which time a bucket counts. `NOW` counts what is under way, `BURST` what comes at once."""
-
-    NOW = "now"
-    BURST = "burst"
-    MINUTE = "minute"
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    TOTAL = "total"
-
-
-class Scope(StrEnum):
-    """Whose limit or budget it is."""
-
-    ROUTER = "router"
-    PROVIDER = "provider"
-    TARGET = "target"
-    POOL = "pool"
-    USER = "user"
-    LABEL = "label"
-
-
-class BucketKey(NamedTuple):
-    """The name of one limit or budget; `id` is empty for the router."""
-
-    scope: Scope
-    id: str
-    window: Window
-    unit: Unit
-
-
-class Claim(NamedTuple):
-    """What an attempt on a target would take from every bucket. `hold` is its money."""
-
-    target: Target
-    takes: Mapping[BucketKey, int]
-    hold: Picodollars
-    probe: bool = False
-
-
-class TicketState(Enum):
-    """Where a ticket is in its life."""
-
-    HELD = auto()
-    SENT = auto()
-    SETTLED = auto()
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """The proof that a claim was granted. Settled exactly once, in the windows it was granted in.
-
-    `day` is the household's date (YYYY-MM-DD) at the start; `started` and `expires` are wall-clock seconds.
-    """
-
-    attempt_id: str
-    target: Target
-    takes: Mapping[BucketKey, int]
-    hold: Picodollars
-    window_ids: Mapping[BucketKey, str]
-    day: str
-    started: float
-    expires: float
-    probe: bool = False
-    state: TicketState = TicketState.HELD
-
-
-class Granted(NamedTuple):
-    """The claim at this place in the list fits everywhere."""
-
-    place: int
-    ticket: Ticket
-
-
-class Refused(NamedTuple):
-    """No claim fits; `bucket` is the one that frees first, at `free_at` (wall clock; None: never by itself)."""
-
-    bucket: BucketKey | None
-    free_at: float | None
-
-
-class Outcome(NamedTuple):
-    """How an attempt ended. `cost` is final; `estimated` says it was not told by the provider."""
-
-    failure: Failure | None
-    usage: Usage | None
-    cost: Picodollars
-    estimated: bool
-    latency: float
-    first_token: float | None
-    finish: Finish | None = None
-
-
-class Attempt(NamedTuple):
-    """One try on one target, for the reply."""
-
-    id: str
-    target: Target
-    outcome: Outcome
-
-
 class Degraded(StrEnum):
     """What a reply is that is not an answer to the request: an old one, or the caller's own text."""
 
     STALE = "stale"
     DEFAULT = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the caller gets.
-
-    A `cached` one took no call of its own: the answer was kept, or an equal request was under way. `saved` is what it
-    would have cost.
-    """
-
-    request_id: str
-    parts: tuple[Part, ...]
-    data: Any
-    finish: Finish
-    target: Target
-    pool: str | None
-    usage: Usage
-    cost: Picodollars
-    estimated: bool
-    cached: bool
-    latency: float
-    first_token: float | None
-    attempts: tuple[Attempt, ...]
-    plan: Plan
-    saved: Picodollars = 0
-    degraded: Degraded | None = None
-
-    @property
-    def text(self) -> str:
-        """The answer's text, without reasoning."""
-        return "".join(part.text for part in self.parts if isinstance(part, Text))

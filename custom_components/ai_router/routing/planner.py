@@ -11,26 +11,12 @@ from .breaker import BreakerState
 from .budgets import AtCap
 from .config import RouterConfig
 from .fleet import Fleet, Lane, request_money
-from .model import (
-    Bounds,
-    BucketKey,
-    Candidate,
-    Capability,
-    Claim,
-    Estimate,
-    Image,
-    LeftOut,
-    Pins,
-    Plan,
-    Request,
-    Target,
-    Unit,
-    Why,
-    tighter,
-)
+from .model import Bounds, Capability, Image, Pins, Request, Target, tighter
 from .money import Picodollars, Prices
+from .plans import Candidate, Estimate, LeftOut, Plan, Why
 from .ports import Clock
 from .strategies import STRATEGIES
+from .tickets import BucketKey, Claim, Unit
 from .tokens import Size, measure
 from .usual import Usual
 

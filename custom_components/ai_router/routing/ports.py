@@ -6,22 +6,10 @@ from typing import NamedTuple, Protocol
 
 from .breaker import BreakerState
 from .failures import Failure
-from .model import (
-    Attempt,
-    BucketKey,
-    Call,
-    Claim,
-    Event,
-    Granted,
-    Model,
-    Outcome,
-    Refused,
-    Reply,
-    Request,
-    Target,
-    Ticket,
-)
+from .model import Call, Event, Model, Request, Target
 from .money import Picodollars
+from .outcome import Attempt, Outcome, Reply
+from .tickets import BucketKey, Claim, Granted, Refused, Ticket
 
 
 class Clock(Protocol):

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from .failures import Failure
-from .model import Attempt, BucketKey, Plan
+from .outcome import Attempt
+from .plans import Plan
+from .tickets import BucketKey
 
 
 class RefusalCode(StrEnum):

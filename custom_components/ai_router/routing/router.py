@@ -15,8 +15,10 @@ from .execution import Executor
 from .failures import FailureClass
 from .fleet import Fleet
 from .metrics import Recent
-from .model import Event, Plan, Reply, Request, Target
+from .model import Event, Request, Target
+from .outcome import Reply
 from .planner import Ask, Planner
+from .plans import Plan
 from .ports import Clock, CoreEvent, Ledger, RequestEnded, Spending, Unbenched
 from .refusals import RequestFailed
 from .shared_road import SharedRoad

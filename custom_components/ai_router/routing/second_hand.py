@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from .cache import Answer
-from .model import Attempt, Candidate, Degraded, Estimate, Finish, Plan, Reply, Target, Text, Usage
+from .model import Degraded, Finish, Target, Text, Usage
+from .outcome import Attempt, Reply
+from .plans import Candidate, Estimate, Plan
 from .refusals import RequestFailed
 from .trip import Trip
 

@@ -18,7 +18,8 @@ from typing import Protocol
 from .cache import Answer, AnswerCache, may_share
 from .cache_key import NoKey, cache_key
 from .failures import FailureClass
-from .model import CacheMode, Event, Reply, Request, Target
+from .model import CacheMode, Event, Request, Target
+from .outcome import Reply
 from .planner import Ask
 from .ports import Bus, Clock, RequestEnded
 from .refusals import RefusalCode, RequestFailed

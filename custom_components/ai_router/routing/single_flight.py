@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from .bell import Bell
-from .model import Event, Finished, Reply, Text, TextDelta, Thinking, ThinkingDelta, ToolCall, ToolCallDone
+from .model import Event, Finished, Text, TextDelta, Thinking, ThinkingDelta, ToolCall, ToolCallDone
+from .outcome import Reply
 
 
 def as_events(reply: Reply) -> list[Event]:

@@ -4,9 +4,12 @@ from .attempt import Trial
 from .config import RouterConfig
 from .failures import MEANING, Failure, FailureScope
 from .fleet import Lane
-from .model import Attempt, BucketKey, Plan, Reply, Request, Target
+from .model import Request, Target
+from .outcome import Attempt, Reply
 from .planner import NO_HINDSIGHT, Ask, Hindsight
+from .plans import Plan
 from .refusals import RefusalCode, RequestFailed
+from .tickets import BucketKey
 from .waiting_room import Place
 
 _BASE_DELAY = 0.25

@@ -12,8 +12,8 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ..routing.failures import FailureClass
-from ..routing.model import Outcome
 from ..routing.money import Picodollars
+from ..routing.outcome import Outcome
 from ..routing.ports import Entry
 from .latencies import latency_step
 from .schema import (

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from ..routing.failures import Billed, Failure, FailureClass, Phase
-from ..routing.model import Outcome
 from ..routing.money import Picodollars
+from ..routing.outcome import Outcome
 from ..routing.ports import Entry, LedgerUnavailable
 from .audit import Change, append
 from .booking import SavedRow, SettledHold, held_row, settle_held, settled_row

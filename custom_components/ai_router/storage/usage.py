@@ -6,8 +6,8 @@ from datetime import date
 from typing import NamedTuple
 
 from ..routing.calendar import Calendar
-from ..routing.model import Window
 from ..routing.money import Picodollars
+from ..routing.tickets import Window
 from .days import later
 from .queries import Reader
 

@@ -1,0 +1,71 @@
+"""The plan of a request: the ordered targets with the reason for each place, and those left out."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from .model import Target
+from .money import Picodollars
+
+
+class Why(StrEnum):
+    """Why a target was left out of a plan; each has a sentence in the translations."""
+
+    DISABLED = "disabled"
+    NOT_ASKED_FOR = "not_asked_for"
+    EXCLUDED = "excluded"
+    NOT_LOCAL = "not_local"
+    NO_CHAT = "no_chat"
+    NO_VISION = "no_vision"
+    NO_TOOLS = "no_tools"
+    NO_STRUCTURE = "no_structure"
+    LACKS_CAPABILITY = "lacks_capability"
+    CONTEXT_TOO_SMALL = "context_too_small"
+    PRICE_UNKNOWN = "price_unknown"
+    TOO_EXPENSIVE = "too_expensive"
+    BENCHED = "benched"
+    BREAKER_OPEN = "breaker_open"
+    LIMITED = "limited"
+    OVER_BUDGET = "over_budget"
+    LEDGER_DOWN = "ledger_down"
+
+
+class Estimate(NamedTuple):
+    """What an attempt is expected to take: tokens in, tokens out at the most, and the price of both."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: Picodollars | None
+
+    @property
+    def tokens(self) -> int:
+        """All tokens, in and out."""
+        return self.input_tokens + self.output_tokens
+
+
+class Candidate(NamedTuple):
+    """A target in its place in the plan. `hold` is what is reserved for it."""
+
+    target: Target
+    estimate: Estimate
+    hold: Picodollars
+    reason: str
+
+
+class LeftOut(NamedTuple):
+    """A target that is not in the plan, and why; `free_at` (wall clock) where time alone mends it."""
+
+    target: Target
+    why: Why
+    free_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ordered targets for a request, and those left out."""
+
+    candidates: tuple[Candidate, ...]
+    left_out: tuple[LeftOut, ...]
+    strategy: str
+    rule: str | None = None
+    confidence: float = 1.0

@@ -1,0 +1,101 @@
+"""Claims and tickets: what an attempt would take from every limit and budget, and the proof that it was granted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import NamedTuple
+
+from .model import Target
+from .money import Picodollars
+
+
+class Unit(StrEnum):
+    """What a bucket counts."""
+
+    MONEY = "money"
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    SLOTS = "slots"
+
+
+class Window(StrEnum):
+    """Over which time a bucket counts. `NOW` counts what is under way, `BURST` what comes at once."""
+
+    NOW = "now"
+    BURST = "burst"
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    TOTAL = "total"
+
+
+class Scope(StrEnum):
+    """Whose limit or budget it is."""
+
+    ROUTER = "router"
+    PROVIDER = "provider"
+    TARGET = "target"
+    POOL = "pool"
+    USER = "user"
+    LABEL = "label"
+
+
+class BucketKey(NamedTuple):
+    """The name of one limit or budget; `id` is empty for the router."""
+
+    scope: Scope
+    id: str
+    window: Window
+    unit: Unit
+
+
+class Claim(NamedTuple):
+    """What an attempt on a target would take from every bucket. `hold` is its money."""
+
+    target: Target
+    takes: Mapping[BucketKey, int]
+    hold: Picodollars
+    probe: bool = False
+
+
+class TicketState(Enum):
+    """Where a ticket is in its life."""
+
+    HELD = auto()
+    SENT = auto()
+    SETTLED = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """The proof that a claim was granted. Settled exactly once, in the windows it was granted in.
+
+    `day` is the household's date (YYYY-MM-DD) at the start; `started` and `expires` are wall-clock seconds.
+    """
+
+    attempt_id: str
+    target: Target
+    takes: Mapping[BucketKey, int]
+    hold: Picodollars
+    window_ids: Mapping[BucketKey, str]
+    day: str
+    started: float
+    expires: float
+    probe: bool = False
+    state: TicketState = TicketState.HELD
+
+
+class Granted(NamedTuple):
+    """The claim at this place in the list fits everywhere."""
+
+    place: int
+    ticket: Ticket
+
+
+class Refused(NamedTuple):
+    """No claim fits; `bucket` is the one that frees first, at `free_at` (wall clock; None: never by itself)."""
+
+    bucket: BucketKey | None
+    free_at: float | None
