@@ -1,5 +1,7 @@
 """AI Router: one place in the house that everything asks for AI answers."""
 
+import logging
+
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import config_validation as cv
@@ -7,8 +9,10 @@ from homeassistant.helpers.typing import ConfigType
 
 from .const import DOMAIN
 from .hub import Hub, RouterConfigEntry
+from .routing.ports import LedgerUnavailable
 from .services import async_setup_services
 
+_LOGGER = logging.getLogger(__name__)
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.SENSOR]
 
@@ -39,7 +43,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> bo
 
 async def _async_follow(hass: HomeAssistant, entry: RouterConfigEntry) -> None:  # noqa: ARG001  # a listener's signature
     """Follow a change of options or subentries without a reload: a reload would drop the others' traffic."""
-    await entry.runtime_data.apply()
+    try:
+        await entry.runtime_data.apply()
+    except LedgerUnavailable:
+        _LOGGER.warning("The change takes effect when the ledger can be read again and the entry is reloaded")
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> bool:

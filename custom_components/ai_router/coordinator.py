@@ -49,7 +49,8 @@ class RouterCoordinator(DataUpdateCoordinator[RouterStatus]):
 
     @callback
     def _hear(self, event: CoreEvent) -> None:
-        if isinstance(event, RequestEnded):
+        # What was never sent is not in the ledger either, so the count is the same after a restart.
+        if isinstance(event, RequestEnded) and event.attempts:
             self._roll_over()
             self._requests += 1
         self.refresh_soon()
@@ -72,7 +73,7 @@ class RouterCoordinator(DataUpdateCoordinator[RouterStatus]):
 
     @callback
     def _flush(self, _: datetime | None = None) -> None:
-        self._pending = None
+        self._cancel()
         self._last = self._clock.monotonic()
         self._roll_over()
         self.async_set_updated_data(snapshot(self._router, self._clock.now(), self._last, self._requests))

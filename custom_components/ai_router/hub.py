@@ -10,7 +10,7 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryError
+from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.storage import Store
@@ -19,6 +19,7 @@ from .clock import SystemClock
 from .const import DOMAIN, SUBENTRY_PROVIDER, Conf
 from .coordinator import RouterCoordinator
 from .credentials import CredentialUnreadable, Vault
+from .providers.endpoint import InvalidEndpoint
 from .providers.registry import KINDS, ProviderSetup
 from .redaction import Redactor, guard_logs
 from .routing.benches import Bench
@@ -90,6 +91,9 @@ class Hub:
         hub = cls(hass, entry, ledger)
         try:
             await hub._restore()
+        except LedgerUnavailable as err:
+            await ledger.close()
+            raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="ledger_unavailable") from err
         except BaseException:
             await ledger.close()
             raise
@@ -116,6 +120,8 @@ class Hub:
             recent = self.router.recent(provider_id)
             for past in reversed(await self.ledger.recent(provider_id, _SAMPLES)):
                 recent.add_sample(Sample(past.started, past.failure is None, past.latency, past.first_token))
+                if past.failure is not None:
+                    recent.last_failure = (past.started, FailureClass(past.failure), "")
         self._restore_state(await self._store.async_load() or {})
         _LOGGER.debug("Opened with %d providers", len(self.router.config.providers))
         self.coordinator.start(today, await self.ledger.requests_on(today))
@@ -229,10 +235,13 @@ class Hub:
             models=tuple(model_from_stored(model) for model in data[Conf.MODELS]),
             options=data.get(Conf.OPTIONS, {}),
         )
-        self._clients[subentry.subentry_id] = (
-            mark if readable else "",
-            kind.build(setup, async_get_clientsession(self.hass)),
-        )
+        try:
+            client = kind.build(setup, async_get_clientsession(self.hass))
+        except InvalidEndpoint as err:
+            _LOGGER.warning("Provider %s waits: its address cannot be used (%s)", subentry.title, err.code)
+            self._clients.pop(subentry.subentry_id, None)
+            return True
+        self._clients[subentry.subentry_id] = (mark if readable else "", client)
         return readable
 
     def provider_name(self, provider_id: str) -> str:
