@@ -9,7 +9,7 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, State
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.ai_router.const import DOMAIN, SUBENTRY_PROVIDER, Conf
@@ -20,6 +20,7 @@ from custom_components.ai_router.routing.ports import AttemptEnded, CoreEvent
 from custom_components.ai_router.settings import model_to_stored
 
 ENTRY_ID = "01ROUTER"
+ATTIC, CLOUD = "01ATTIC", "01CLOUD"
 FREE = ("0", "0")
 _numbers = count(1)
 
@@ -109,3 +110,10 @@ async def pass_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds
     for _ in range(2):  # what happens may set a timer of no time at all, and a frozen loop never comes to it by itself
         async_fire_time_changed(hass)
         await hass.async_block_till_done()
+
+
+def shown(hass: HomeAssistant, entity_id: str) -> State:
+    """Return what a sensor shows; it must be there."""
+    state = hass.states.get(f"sensor.{entity_id}")
+    assert state is not None, f"sensor.{entity_id} is not there"
+    return state

@@ -14,8 +14,8 @@ from homeassistant.data_entry_flow import InvalidData
 from custom_components.ai_router import config_flow
 from custom_components.ai_router.const import DOMAIN, Conf
 from custom_components.ai_router.routing.budgets import Budget
-from custom_components.ai_router.routing.tickets import Window
 from custom_components.ai_router.routing.money import PICODOLLARS_PER_DOLLAR
+from custom_components.ai_router.routing.tickets import Window
 
 from .fakes.ollama import CHAT_MODEL, CLOUD_MODEL, VISION_MODEL, FakeOllama
 from .flows import Dialog, OddServer, Silent, english, running, texts_in

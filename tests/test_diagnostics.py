@@ -22,11 +22,10 @@ from custom_components.ai_router.credentials import Vault
 from custom_components.ai_router.routing.money import to_dollars
 from custom_components.ai_router.storage.schema import SCHEMA_VERSION
 
-from .household import ENTRY_ID, FREE, ask, ask_in_vain, demo, move_in, pass_time
+from .household import ATTIC, CLOUD, ENTRY_ID, FREE, ask, ask_in_vain, demo, move_in, pass_time
 
 pytestmark = pytest.mark.freeze_time("2026-11-21 20:00:00+00:00")
 
-ATTIC, CLOUD = "01ATTIC", "01CLOUD"
 KEY = "sk-proj-Zt9-the-key-of-this-household"
 
 
@@ -161,3 +160,16 @@ async def test_an_address_that_is_none_is_not_shown(
     told: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
 
     assert told["providers"][ATTIC]["settings"]["url"] == "**REDACTED**"
+
+
+async def test_a_provider_of_an_unknown_kind_is_told_as_waiting(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_client: ClientSessionGenerator
+) -> None:
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", kind="from_another_integration"), demo(CLOUD, "Cloud"))
+
+    told: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+
+    waiting = told["providers"][ATTIC]
+    assert waiting["settings"]["kind"] == "from_another_integration"
+    assert (waiting["status"], waiting["breakers"], waiting["benches"]) == (None, {}, [])
+    assert told["providers"][CLOUD]["status"]["breaker"] == "closed"

@@ -172,6 +172,8 @@ class Hub:
     async def apply(self) -> None:
         """Bring the router in step with the entry. Traffic goes on; what did not change keeps its client."""
         async with self._lock:
+            if self._closed:
+                return
             subentries = self.entry.get_subentries_of_type(SUBENTRY_PROVIDER)
             unreadable = [subentry for subentry in subentries if not await self._client(subentry)]
             for gone in self._clients.keys() - {subentry.subentry_id for subentry in subentries}:

@@ -22,6 +22,7 @@ _ENVIRONMENT = "env:"
 # Ollama may be asked about each of its models in turn.
 _SECONDS = 60.0
 
+_ENDPOINT_FIELDS = {EndpointProblem.KEY_MALFORMED: API_KEY, EndpointProblem.ACCOUNT: "account_id"}
 _PROBLEMS = {
     FailureClass.CREDENTIAL: (API_KEY, "invalid_auth"),
     FailureClass.NETWORK: (URL, "cannot_connect"),
@@ -50,7 +51,7 @@ class FieldProblem(Exception):
     @classmethod
     def of_endpoint(cls, err: InvalidEndpoint) -> FieldProblem:
         """Say why an address or a key is not used."""
-        return cls(API_KEY if err.code is EndpointProblem.KEY_MALFORMED else URL, err.code.value)
+        return cls(_ENDPOINT_FIELDS.get(err.code, URL), err.code.value)
 
     @property
     def about_key(self) -> bool:

@@ -81,7 +81,7 @@ class ProviderFlow(ConfigSubentryFlow):
             self._shown = user_input
             try:
                 name = self._free_name(entry)
-                options = options_to_store(user_input, self._stored.get(Conf.OPTIONS, {}))
+                options = options_to_store(kind, user_input, self._stored.get(Conf.OPTIONS, {}))
             except FieldProblem as problem:
                 errors[problem.field] = problem.error
             else:
@@ -112,7 +112,8 @@ class ProviderFlow(ConfigSubentryFlow):
             return self._show_server(problem)
         return await self.async_step_models()
 
-    async_step_anthropic = async_step_gemini = async_step_ollama = async_step_openai_compatible = _server_step
+    async_step_openai_compatible = async_step_ollama = _server_step
+    async_step_openai = async_step_anthropic = async_step_gemini = async_step_cloudflare = _server_step
 
     def _show_server(self, problem: FieldProblem | None) -> SubentryFlowResult:
         return self.async_show_form(
@@ -132,7 +133,8 @@ class ProviderFlow(ConfigSubentryFlow):
             try:
                 name = self._free_name(entry)
                 models = chosen_models(user_input)
-                options = options_to_store(self._shown_server() | user_input, self._stored.get(Conf.OPTIONS, {}))
+                form = self._shown_options() | user_input
+                options = options_to_store(kind, form, self._stored.get(Conf.OPTIONS, {}))
             except FieldProblem as problem:
                 if problem.field == NAME:  # another flow was faster
                     return self._show_server(problem)
@@ -196,15 +198,17 @@ class ProviderFlow(ConfigSubentryFlow):
             raise FieldProblem(API_KEY, "key_missing")
         if entry.options.get(Conf.LOCAL_ONLY) and not (self._shown.get(LOCAL) or is_in_the_house(host)):
             raise FieldProblem(LOCAL, "local_only") if kind.local_choice else FieldProblem(BASE, "never_local")
-        options = {**self._stored.get(Conf.OPTIONS, {}), **self._shown_server()}
+        options = {**self._stored.get(Conf.OPTIONS, {}), **self._shown_options()}
         setup = ProviderSetup(id=self.flow_id, kind=kind.id, url=self._url(), key=key, options=options)
         return await listed_models(kind, setup, async_get_clientsession(self.hass), hub.redactor)
 
     def _url(self) -> str | None:
         return self._shown.get(URL, "").strip() or None
 
-    def _shown_server(self) -> dict[str, Any]:
-        return {LOCAL: self._shown[LOCAL]} if KINDS[self._kind].local_choice else {}
+    def _shown_options(self) -> dict[str, Any]:
+        kind = KINDS[self._kind]
+        local = {LOCAL: self._shown[LOCAL]} if kind.local_choice else {}
+        return local | {name: self._shown[name].strip() for name in kind.asks}
 
     def _stored_models(self) -> dict[str, Model]:
         """Return the models stored for the server that is shown; none where it is another one."""

@@ -41,7 +41,14 @@ AUTO, YES, NO = "auto", "yes", "no"
 _PRICES = (INPUT_PRICE, OUTPUT_PRICE)
 _OPTIONS = frozenset({LOCAL, LATENCY, SUCCESS_RATE, ERROR, PICTURES, *_PRICES})
 
-_NAMES = {"ollama": "Ollama", "anthropic": "Anthropic", "gemini": "Google Gemini", "demo": "Demo"}
+_NAMES = {
+    "ollama": "Ollama",
+    "openai": "OpenAI",
+    "anthropic": "Anthropic",
+    "gemini": "Google Gemini",
+    "cloudflare": "Cloudflare",
+    "demo": "Demo",
+}
 _OLLAMA = "ollama"
 # Only here can a model be anybody's; elsewhere the list or the family tells who sees pictures.
 _ANY_MODEL = "openai_compatible"
@@ -120,6 +127,8 @@ def server_form(kind: Kind) -> vol.Schema:
         _name(kind): TextSelector(),
         _url(kind): TextSelector(TextSelectorConfig(type=TextSelectorType.URL)),
     }
+    for name in kind.asks:
+        fields[vol.Required(name)] = TextSelector()
     if kind.key is not Need.NONE:
         fields[vol.Optional(API_KEY)] = TextSelector(
             TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
@@ -155,13 +164,13 @@ def chosen_models(form: Mapping[str, Any]) -> list[str]:
     raise FieldProblem(MODELS, "no_model_chosen")
 
 
-def options_to_store(form: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+def options_to_store(kind: Kind, form: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return a provider's options: the form's, the household's prices among them, and of those before what it lacks.
 
     Raises `FieldProblem` where only one of the two prices is given: the other one would count as free.
     """
     options = {name: value for name, value in before.items() if name not in _OPTIONS}
-    options |= {name: form[name] for name in (LOCAL, LATENCY, ERROR, PICTURES) if name in form}
+    options |= {name: form[name] for name in (LOCAL, LATENCY, ERROR, PICTURES, *kind.asks) if name in form}
     if SUCCESS_RATE in form:
         options[SUCCESS_RATE] = form[SUCCESS_RATE] / 100
     prices = {name: decimal_text(form[name]) for name in _PRICES if name in form}

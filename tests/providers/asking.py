@@ -13,7 +13,30 @@ import pytest
 
 from custom_components.ai_router.providers.registry import KINDS, ProviderSetup
 from custom_components.ai_router.routing.failures import AttemptFailed, Failure
-from custom_components.ai_router.routing.model import Call, Event, Finish, Finished, Image, Message, Model, Opened, Role, Structure, Target, Text, TextDelta, Thinking, ThinkingDelta, Timeouts, Tool, ToolCall, ToolCallDone, ToolResult, Usage, UsageTotal
+from custom_components.ai_router.routing.model import (
+    Call,
+    Event,
+    Finish,
+    Finished,
+    Image,
+    Message,
+    Model,
+    Opened,
+    Role,
+    Structure,
+    Target,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    Timeouts,
+    Tool,
+    ToolCall,
+    ToolCallDone,
+    ToolResult,
+    Usage,
+    UsageTotal,
+)
 from custom_components.ai_router.routing.ports import Provider
 
 KEY = "sk-canary-5f3a91c7d2"

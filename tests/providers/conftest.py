@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, settings
 from PIL import Image as Pillow
 
 from tests.fakes.anthropic import FakeAnthropic
+from tests.fakes.cloudflare import FakeCloudflare
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.ollama import FakeOllama
+from tests.fakes.openai import FakeResponses
 from tests.fakes.openai_compatible import FakeOpenAI
 
 from .asking import KEY
@@ -48,6 +50,14 @@ async def ollama(socket_enabled: None) -> AsyncGenerator[FakeOllama]:
 
 
 @pytest.fixture
+async def responses(socket_enabled: None) -> AsyncGenerator[FakeResponses]:
+    server = FakeResponses(key=KEY)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
 async def anthropic(socket_enabled: None) -> AsyncGenerator[FakeAnthropic]:
     server = FakeAnthropic(key=KEY)
     await server.start()
@@ -58,6 +68,14 @@ async def anthropic(socket_enabled: None) -> AsyncGenerator[FakeAnthropic]:
 @pytest.fixture
 async def gemini(socket_enabled: None) -> AsyncGenerator[FakeGemini]:
     server = FakeGemini(key=KEY)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def cloudflare(socket_enabled: None) -> AsyncGenerator[FakeCloudflare]:
+    server = FakeCloudflare(key=KEY)
     await server.start()
     yield server
     await server.stop()

@@ -9,7 +9,22 @@ import aiohttp
 import pytest
 
 from custom_components.ai_router.routing.failures import AttemptFailed, Billed, FailureClass, FailureScope, Phase
-from custom_components.ai_router.routing.model import Capability, Finish, Message, Model, RateWindow, Role, Sampling, Structure, Target, Text, Thinking, ToolCall, ToolResult, Usage
+from custom_components.ai_router.routing.model import (
+    Capability,
+    Finish,
+    Message,
+    Model,
+    RateWindow,
+    Role,
+    Sampling,
+    Structure,
+    Target,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from custom_components.ai_router.routing.ports import Provider
 from tests.fakes.anthropic import BETWEEN_MODEL, BOUND_MODEL, CHAT_MODEL, OLD_MODEL, FakeAnthropic
 from tests.fakes.anthropic_rules import Traits

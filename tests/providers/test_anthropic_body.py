@@ -11,7 +11,19 @@ from custom_components.ai_router.providers.anthropic_models import may_be_forced
 from custom_components.ai_router.providers.conversation import dumps
 from custom_components.ai_router.providers.error_bodies import ErrorBody
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, Phase
-from custom_components.ai_router.routing.model import Call, Message, Role, Sampling, Structure, Target, Text, Thinking, Tool, ToolCall, ToolResult
+from custom_components.ai_router.routing.model import (
+    Call,
+    Message,
+    Role,
+    Sampling,
+    Structure,
+    Target,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 
 from .asking import DOOR, LIGHT, asking, picture, user, whole
 

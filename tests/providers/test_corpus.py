@@ -10,11 +10,15 @@ import pytest
 
 from tests.fakes.anthropic import CHAT_MODEL as ANTHROPIC_MODEL
 from tests.fakes.anthropic import FakeAnthropic
+from tests.fakes.cloudflare import ACCOUNT, FakeCloudflare
+from tests.fakes.cloudflare import CHAT_MODEL as CLOUDFLARE_MODEL
 from tests.fakes.faults import Fault, How
 from tests.fakes.gemini import CHAT_MODEL as GEMINI_MODEL
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.ollama import CHAT_MODEL as OLLAMA_MODEL
 from tests.fakes.ollama import FakeOllama
+from tests.fakes.openai import CHAT_MODEL as RESPONSES_MODEL
+from tests.fakes.openai import FakeResponses
 from tests.fakes.openai_compatible import FakeOpenAI
 
 from .asking import asking, fail, provider, whole
@@ -74,6 +78,17 @@ async def test_gemini(session: aiohttp.ClientSession, gemini: FakeGemini, case: 
     assert heard.events == []
 
 
+@pytest.mark.parametrize("case", cases("openai"))
+async def test_openai(session: aiohttp.ClientSession, responses: FakeResponses, case: dict[str, Any]) -> None:
+    responses.fault = fault(case)
+    before = time.time()
+
+    failure, heard = await fail(provider(session, responses.url, "openai"), asking(RESPONSES_MODEL))
+
+    check(case, failure, before, time.time())
+    assert heard.events == []
+
+
 @pytest.mark.parametrize("case", cases("anthropic"))
 async def test_anthropic(session: aiohttp.ClientSession, anthropic: FakeAnthropic, case: dict[str, Any]) -> None:
     anthropic.fault = fault(case)
@@ -85,8 +100,23 @@ async def test_anthropic(session: aiohttp.ClientSession, anthropic: FakeAnthropi
     assert heard.events == []
 
 
+@pytest.mark.parametrize("case", cases("cloudflare"))
+async def test_cloudflare(session: aiohttp.ClientSession, cloudflare: FakeCloudflare, case: dict[str, Any]) -> None:
+    cloudflare.fault = fault(case)
+    before = time.time()
+
+    failure, heard = await fail(
+        provider(session, cloudflare.url, "cloudflare", account_id=ACCOUNT), asking(CLOUDFLARE_MODEL)
+    )
+
+    check(case, failure, before, time.time())
+    assert heard.events == []
+
+
 def test_the_corpus_is_there() -> None:
     assert len(cases("openai_compatible")) >= 15
     assert len(cases("ollama")) >= 8
     assert len(cases("gemini")) >= 20
+    assert len(cases("cloudflare")) >= 20
     assert len(cases("anthropic")) >= 25
+    assert len(cases("openai")) >= 25

@@ -9,10 +9,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
-from tests.fakes.anthropic import BOUND_MODEL, FakeAnthropic
-from tests.fakes.anthropic import CHAT_MODEL as ANTHROPIC_MODEL
-from tests.fakes.anthropic import OLD_MODEL as OLD_ANTHROPIC_MODEL
+from tests.fakes.cloudflare import ACCOUNT
+from tests.fakes.cloudflare import CHAT_MODEL as CLOUDFLARE_MODEL
 from tests.fakes.gemini import CHAT_MODEL as GEMINI_MODEL
 from tests.fakes.gemini import OLD_MODEL, FakeGemini
 from tests.fakes.ollama import CHAT_MODEL as OLLAMA_MODEL
@@ -21,6 +21,9 @@ from tests.fakes.ollama import FakeOllama
 from tests.fakes.openai_compatible import CHAT_MODEL, VISION_MODEL, FakeOpenAI
 
 from .asking import KEY
+from .test_fake_anthropic import HEADERS as ANTHROPIC_HEADERS
+from .test_fake_anthropic import QUESTION as ANTHROPIC_QUESTION
+from .test_fake_openai import QUESTION as RESPONSES_QUESTION
 
 QUESTION: dict[str, Any] = {"model": CHAT_MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9}
 GEMINI_QUESTION: dict[str, Any] = {
@@ -183,104 +186,6 @@ async def test_gemini_wants_its_key_in_its_header(
         assert answer.status in {400, 401, 403}
 
 
-def written(*blocks: Any, role: str = "user") -> dict[str, Any]:
-    return {"role": role, "content": list(blocks)}
-
-
-ANTHROPIC_QUESTION = {"model": ANTHROPIC_MODEL, "max_tokens": 2_000, "messages": [{"role": "user", "content": "Hi"}]}
-ANTHROPIC_HEADERS = {"Authorization": f"Bearer {KEY}", "anthropic-version": "2023-06-01"}
-HELLO = {"role": "user", "content": "Hi"}
-USE = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
-TOOL_RESULT = {"type": "tool_result", "tool_use_id": "a", "content": []}
-WORDS = {"type": "text", "text": "x"}
-TOOL = {"name": "f", "input_schema": {"type": "object"}}
-OPEN_SCHEMA = {"type": "object", "properties": {}}
-TIGHT_SCHEMA = {**OPEN_SCHEMA, "additionalProperties": False, "minProperties": 1}
-
-
-def a_picture(mime: str, data: str) -> dict[str, Any]:
-    return {"type": "image", "source": {"type": "base64", "media_type": mime, "data": data}}
-
-
-@pytest.mark.parametrize(
-    ("change", "model"),
-    [
-        ({"seed": 7}, ANTHROPIC_MODEL),
-        ({"max_tokens": None}, ANTHROPIC_MODEL),
-        ({"max_tokens": 0}, ANTHROPIC_MODEL),
-        ({"max_tokens": 100_000}, OLD_ANTHROPIC_MODEL),
-        ({"stream": 1}, ANTHROPIC_MODEL),
-        ({"temperature": 0.1}, ANTHROPIC_MODEL),
-        ({"temperature": 0.1, "thinking": {"type": "enabled", "budget_tokens": 1_024}}, OLD_ANTHROPIC_MODEL),
-        ({"thinking": {"type": "enabled", "budget_tokens": 1_024}}, ANTHROPIC_MODEL),
-        ({"thinking": {"type": "enabled", "budget_tokens": 500}}, OLD_ANTHROPIC_MODEL),
-        ({"thinking": {"type": "enabled", "budget_tokens": 2_000}}, OLD_ANTHROPIC_MODEL),
-        ({"thinking": {"type": "adaptive"}}, OLD_ANTHROPIC_MODEL),
-        ({"thinking": {"type": "disabled"}}, BOUND_MODEL),
-        ({"thinking": {"type": "disabled", "display": "omitted"}}, ANTHROPIC_MODEL),
-        ({"output_config": {"effort": "low"}}, OLD_ANTHROPIC_MODEL),
-        ({"output_config": {"effort": "minimal"}}, ANTHROPIC_MODEL),
-        ({"output_config": {"format": {"type": "json_schema", "schema": OPEN_SCHEMA}}}, ANTHROPIC_MODEL),
-        ({"output_config": {"format": {"type": "json_schema", "schema": TIGHT_SCHEMA}}}, ANTHROPIC_MODEL),
-        ({"tools": [{"name": "f", "input_schema": {}}]}, ANTHROPIC_MODEL),
-        ({"tools": [{"name": "f g", "input_schema": {"type": "object"}}]}, ANTHROPIC_MODEL),
-        ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "f"}}, BOUND_MODEL),
-        ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "g"}}, ANTHROPIC_MODEL),
-        ({"tools": [{**TOOL, "cache_control": {"type": "ephemeral"}}] * 5}, ANTHROPIC_MODEL),
-        ({"messages": []}, ANTHROPIC_MODEL),
-        ({"messages": [{"role": "user", "content": " "}]}, ANTHROPIC_MODEL),
-        ({"messages": [written()]}, ANTHROPIC_MODEL),
-        ({"messages": [HELLO, {"role": "system", "content": "x"}]}, ANTHROPIC_MODEL),
-        ({"messages": [HELLO, written(WORDS, role="assistant")]}, ANTHROPIC_MODEL),
-        ({"messages": [HELLO, written(USE, role="assistant"), HELLO]}, ANTHROPIC_MODEL),
-        ({"messages": [HELLO, written(USE, role="assistant"), written(WORDS, TOOL_RESULT)]}, ANTHROPIC_MODEL),
-        ({"messages": [HELLO, written(TOOL_RESULT)]}, ANTHROPIC_MODEL),
-        ({"messages": [HELLO, written({**USE, "id": "a:1"}, role="assistant"), HELLO]}, ANTHROPIC_MODEL),
-        (
-            {
-                "messages": [
-                    HELLO,
-                    written({"type": "thinking", "thinking": "", "signature": "s"}, USE, role="assistant"),
-                    written(TOOL_RESULT),
-                ]
-            },
-            ANTHROPIC_MODEL,
-        ),
-        ({"messages": [written(a_picture("image/jpeg", "YWJj"))]}, ANTHROPIC_MODEL),
-        ({"messages": [written(a_picture("image/tiff", "/9j/"))]}, ANTHROPIC_MODEL),
-        ({"messages": [written(a_picture("image/png", "/9j/"))]}, ANTHROPIC_MODEL),
-    ],
-)
-async def test_anthropic_refuses(
-    session: aiohttp.ClientSession, anthropic: FakeAnthropic, change: dict[str, Any], model: str
-) -> None:
-    url, question = f"{anthropic.url}/v1/messages", {**ANTHROPIC_QUESTION, "model": model}
-    async with session.post(url, json={**question, **change}, headers=ANTHROPIC_HEADERS) as answer:
-        assert answer.status == 400
-        assert (await answer.json())["error"]["type"] == "invalid_request_error"
-    async with session.post(url, json=question, headers=ANTHROPIC_HEADERS) as answer:
-        assert answer.status == 200
-    assert anthropic.pictures == []
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({}, 400),
-        ({"Authorization": f"Bearer {KEY}"}, 400),
-        ({"Authorization": f"Bearer {KEY}", "anthropic-version": "2020-01-01"}, 400),
-        ({"anthropic-version": "2023-06-01"}, 401),
-        ({**ANTHROPIC_HEADERS, "x-api-key": KEY}, 401),
-        ({"anthropic-version": "2023-06-01", "x-api-key": KEY}, 200),
-    ],
-)
-async def test_anthropic_wants_one_key_and_a_version(
-    session: aiohttp.ClientSession, anthropic: FakeAnthropic, headers: dict[str, str], status: int
-) -> None:
-    async with session.get(f"{anthropic.url}/v1/models", headers=headers) as answer:
-        assert answer.status == status
-
-
 # --- as a process ------------------------------------------------------------------------------------
 
 
@@ -288,7 +193,12 @@ _CHATS: dict[str, tuple[str, dict[str, Any]]] = {
     "openai_compatible": ("/chat/completions", QUESTION),
     "ollama": ("/api/chat", {"model": OLLAMA_MODEL, "messages": QUESTION["messages"], "stream": False}),
     "gemini": (f"/v1beta/models/{GEMINI_MODEL}:generateContent", GEMINI_QUESTION),
+    "cloudflare": (
+        f"/accounts/{ACCOUNT}/ai/v1/chat/completions",
+        {**QUESTION, "model": CLOUDFLARE_MODEL, "options": {"rejectIfBusy": True}},
+    ),
     "anthropic": ("/v1/messages", ANTHROPIC_QUESTION),
+    "openai": ("/responses", RESPONSES_QUESTION),
 }
 
 
@@ -315,7 +225,7 @@ async def process(socket_enabled: None, request: pytest.FixtureRequest) -> Async
 
 async def test_a_process_is_controlled_from_outside(session: aiohttp.ClientSession, process: tuple[str, str]) -> None:
     kind, url = process
-    root = url.removesuffix("/v1")
+    root = URL(url).origin()
     path, body = _CHATS[kind]
     headers = {"x-goog-api-key": KEY} if kind == "gemini" else ANTHROPIC_HEADERS
 

@@ -1,6 +1,7 @@
 """Everything a server can do wrong, as class and phase. Nothing wrong ever passes for a whole answer."""
 
 import asyncio
+from contextlib import aclosing
 
 import aiohttp
 import pytest
@@ -10,11 +11,15 @@ from custom_components.ai_router.routing.model import Finish
 from custom_components.ai_router.routing.ports import Provider
 from tests.fakes.anthropic import CHAT_MODEL as ANTHROPIC_MODEL
 from tests.fakes.anthropic import FakeAnthropic
+from tests.fakes.cloudflare import ACCOUNT, FakeCloudflare
+from tests.fakes.cloudflare import CHAT_MODEL as CLOUDFLARE_MODEL
 from tests.fakes.faults import Fault, How
 from tests.fakes.gemini import CHAT_MODEL as GEMINI_MODEL
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.ollama import CHAT_MODEL as OLLAMA_MODEL
 from tests.fakes.ollama import FakeOllama
+from tests.fakes.openai import CHAT_MODEL as RESPONSES_MODEL
+from tests.fakes.openai import FakeResponses
 from tests.fakes.openai_compatible import CHAT_MODEL as OPENAI_MODEL
 from tests.fakes.openai_compatible import FakeOpenAI
 from tests.fakes.server import FakeServer
@@ -32,10 +37,12 @@ ASKED: dict[type[FakeServer], tuple[str, str]] = {
     FakeOllama: ("ollama", OLLAMA_MODEL),
     FakeGemini: ("gemini", GEMINI_MODEL),
     FakeAnthropic: ("anthropic", ANTHROPIC_MODEL),
+    FakeResponses: ("openai", RESPONSES_MODEL),
+    FakeCloudflare: ("cloudflare", CLOUDFLARE_MODEL),
 }
 
 
-@pytest.fixture(params=["openai", "ollama", "gemini", "anthropic"])
+@pytest.fixture(params=["openai", "ollama", "gemini", "anthropic", "cloudflare", "responses"])
 def server(request: pytest.FixtureRequest) -> FakeServer:
     """All servers in turn."""
     found: FakeServer = request.getfixturevalue(request.param)
@@ -44,7 +51,8 @@ def server(request: pytest.FixtureRequest) -> FakeServer:
 
 def of(session: aiohttp.ClientSession, server: FakeServer) -> tuple[Provider, str]:
     kind, model = ASKED[type(server)]
-    return provider(session, server.url, kind, key=server.key), model
+    options = {"account_id": ACCOUNT} if kind == "cloudflare" else {}
+    return provider(session, server.url, kind, key=server.key, **options), model
 
 
 @pytest.mark.parametrize(
@@ -199,3 +207,15 @@ async def test_answers_are_held_until_released(session: aiohttp.ClientSession, s
 
     assert [answer.text for answer in await asyncio.gather(*waiting)] == [server.text] * 5
     assert server.tally()["answers"] == 5
+
+
+async def test_leaving_early_closes_the_connection(session: aiohttp.ClientSession, server: FakeServer) -> None:
+    server.fault = Fault(How.HANG_AFTER, after=2)
+    asked, model = of(session, server)
+
+    async with aclosing(asked.attempt(asking(model))) as events:
+        await anext(events)
+        assert not server.someone_left.is_set()
+
+    async with asyncio.timeout(10):
+        await server.someone_left.wait()

@@ -9,7 +9,20 @@ import pytest
 
 from custom_components.ai_router.providers.gemini_models import generation
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope, Phase
-from custom_components.ai_router.routing.model import Capability, Finish, Message, Model, Role, Sampling, Target, Text, Thinking, ThinkingDelta, ToolCall, ToolResult
+from custom_components.ai_router.routing.model import (
+    Capability,
+    Finish,
+    Message,
+    Model,
+    Role,
+    Sampling,
+    Target,
+    Text,
+    Thinking,
+    ThinkingDelta,
+    ToolCall,
+    ToolResult,
+)
 from tests.fakes.faults import Fault, How
 from tests.fakes.gemini import CHAT_MODEL, EMBEDDER, GEMMA, OLD_MODEL, SKIP, FakeGemini
 

@@ -9,7 +9,20 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from custom_components.ai_router.providers.ollama_models import runs_in_a_cloud
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope, Phase
-from custom_components.ai_router.routing.model import Capability, Finish, Message, Model, Role, Sampling, Target, Text, Thinking, ToolCall, ToolResult, Usage
+from custom_components.ai_router.routing.model import (
+    Capability,
+    Finish,
+    Message,
+    Model,
+    Role,
+    Sampling,
+    Target,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from custom_components.ai_router.routing.money import FREE
 from tests.fakes.faults import Fault, How
 from tests.fakes.ollama import CHAT_MODEL, CLOUD_MODEL, VISION_MODEL, FakeOllama

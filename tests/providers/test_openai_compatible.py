@@ -9,7 +9,18 @@ import pytest
 from custom_components.ai_router.providers import conversation
 from custom_components.ai_router.providers.endpoint import EndpointProblem, InvalidEndpoint
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope, Phase
-from custom_components.ai_router.routing.model import Audio, Capability, Finish, Message, RateWindow, Role, Sampling, Text, ToolCall, ToolResult
+from custom_components.ai_router.routing.model import (
+    Audio,
+    Capability,
+    Finish,
+    Message,
+    RateWindow,
+    Role,
+    Sampling,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from custom_components.ai_router.routing.money import FREE
 from tests.fakes.faults import Fault, How
 from tests.fakes.openai_compatible import CHAT_MODEL, VISION_MODEL, FakeOpenAI

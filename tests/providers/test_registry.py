@@ -19,7 +19,9 @@ async def test_every_kind_can_be_built_from_what_it_asks_for(session: aiohttp.Cl
         url = None if kind.url is Need.NONE else kind.default_url or "https://api.example.com"
         key = "sk-1" if kind.key is Need.REQUIRED else None
 
-        built = kind.build(ProviderSetup("p", kind.id, url, key), session)
+        options = dict.fromkeys(kind.asks, "0123456789abcdef" * 2)
+
+        built = kind.build(ProviderSetup("p", kind.id, url, key, options=options), session)
 
         assert callable(built.attempt)
         assert callable(built.models)

@@ -14,7 +14,7 @@ import pytest
 
 from custom_components.ai_router.routing.cache import Answer, StoreStats
 from custom_components.ai_router.routing.config import RouterConfig
-from custom_components.ai_router.routing.model import CacheMode, Sampling, Target, Usage
+from custom_components.ai_router.routing.model import CacheMode, Finish, Sampling, Target, Usage
 from custom_components.ai_router.routing.router import Router
 from custom_components.ai_router.storage.answer_file import delete_answers
 from custom_components.ai_router.storage.answers import SqliteAnswers
@@ -142,7 +142,7 @@ async def test_the_file_stays_within_its_limit_and_the_oldest_go(home: Path, fil
         True,
         True,
     ]
-    await store.put("huge", answer(noise(limit, 1)))
+    await store.put("huge", answer(noise(limit + 4_096, 1), stored=NOW + 1_000))
     assert await store.get("huge") is None
     assert (await store.stats()).entries == entries
     await store.close()
@@ -352,7 +352,7 @@ async def test_a_router_finds_its_answers_after_a_restart_and_keeps_no_questions
 
 
 async def test_100_equal_requests_at_once_with_a_store_are_one_call(clock: Clock, answers: SqliteAnswers) -> None:
-    client = ScriptedProvider(["Hello", 0.01, *ScriptedProvider().script[1:]])  # type: ignore[index] # a list here
+    client = ScriptedProvider(["Hello", 0.01, Finish.STOP])
     router = Router(clock, MemoryLedger())
     router.apply(RouterConfig(providers={"a": provider("a", client)}))
     router.answers.store = answers

@@ -6,17 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from ..routing.failures import FailureClass
-from ..routing.model import (
-    Call,
-    Image,
-    JsonObject,
-    Message,
-    Role,
-    Structure,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from ..routing.model import Call, Image, JsonObject, Message, Role, Structure, Text, ToolCall, ToolResult
 from .anthropic_models import may_be_forced, thinking
 from .conversation import as_made, in_hand, joined, picture, schema_in_words, split, unsent
 from .error_bodies import ErrorBody

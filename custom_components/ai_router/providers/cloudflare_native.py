@@ -70,7 +70,7 @@ class NativeReader(ChatReader):
 
     @override
     def _take(self, message: dict[str, Any]) -> bool:
-        if message.get("success") is False or message.get("errors") or message.get("error"):
+        if message.get("errors") or message.get("error"):
             phase = Phase.SENT if self._in_one else self.phase
             self.failure = self._replies.in_band(message, phase, self._model) or self._replies.malformed(
                 "the server gave up", phase

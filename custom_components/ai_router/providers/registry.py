@@ -12,6 +12,7 @@ from .cloudflare import CLOUDFLARE_URL, Cloudflare
 from .demo import Demo
 from .gemini import GEMINI_URL, Gemini
 from .ollama import Ollama
+from .openai import OPENAI_URL, OpenAI
 from .openai_compatible import OpenAICompatible
 from .provider import ProviderSetup
 
@@ -48,6 +49,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("openai_compatible", OpenAICompatible, Need.REQUIRED, Need.OPTIONAL, local_choice=True),
         Kind("ollama", Ollama, Need.REQUIRED, Need.OPTIONAL, default_url="http://localhost:11434", local_choice=True),
+        Kind("openai", OpenAI, Need.OPTIONAL, Need.REQUIRED, default_url=OPENAI_URL),
         Kind("anthropic", Anthropic, Need.OPTIONAL, Need.REQUIRED, default_url=ANTHROPIC_URL),
         Kind("gemini", Gemini, Need.OPTIONAL, Need.REQUIRED, default_url=GEMINI_URL),
         Kind("cloudflare", Cloudflare, Need.OPTIONAL, Need.REQUIRED, default_url=CLOUDFLARE_URL, asks=("account_id",)),
