@@ -72,7 +72,7 @@ class Hub:
         self._clients: dict[str, tuple[str, Provider]] = {}
         self._store: Store[dict[str, Any]] = Store(hass, _STATE_VERSION, f"{DOMAIN}.state", private=True)
         self._lock = asyncio.Lock()
-        self._closed = False
+        self._closing = self._ended = False
 
     @classmethod
     async def open(cls, hass: HomeAssistant, entry: RouterConfigEntry) -> Hub:
@@ -172,7 +172,7 @@ class Hub:
     async def apply(self) -> None:
         """Bring the router in step with the entry. Traffic goes on; what did not change keeps its client."""
         async with self._lock:
-            if self._closed:
+            if self._ended:
                 return
             subentries = self.entry.get_subentries_of_type(SUBENTRY_PROVIDER)
             unreadable = [subentry for subentry in subentries if not await self._client(subentry)]
@@ -253,9 +253,11 @@ class Hub:
 
     async def close(self) -> None:
         """Let requests end for a few seconds, stop and settle the rest, and put everything on disk. Once is enough."""
-        if self._closed:
+        if self._closing:
             return
-        self._closed = True
+        self._closing = True
         await self.router.close(_DRAIN_SECONDS)
         await self._store.async_save(self._state())
-        await self.ledger.close()
+        async with self._lock:
+            self._ended = True
+            await self.ledger.close()

@@ -30,6 +30,10 @@ _DYNAMIC: tuple[tuple[Why, RefusalCode], ...] = (
 )
 
 
+# A wall clock is too coarse for the last nanoseconds of a wait: without this, they would be spun away.
+_SHORTEST_WAIT = 0.001
+
+
 class Dispatcher:
     """Finds the next ticket for a trip."""
 
@@ -142,7 +146,7 @@ class Dispatcher:
             wait = refused.free_at - self._clock.now()
             if wait > min(left, trip.config.longest_wait):
                 return False
-            left = max(wait, 0.0)
+            left = max(wait, _SHORTEST_WAIT)
         if trip.place is None:
             if len(self._room) >= trip.config.queue_size:
                 return False

@@ -44,9 +44,10 @@ class SlidingWindow(Bucket):
     @property
     def used(self) -> int:
         """How many takes lie in the window that ends now."""
-        edge = self._clock.monotonic() - self.seconds
+        now = self._clock.monotonic()
         log = self._log
-        while log and log[0] <= edge:
+        # The same sum as in `free_at`, so that both agree to the last bit.
+        while log and log[0] + self.seconds <= now:
             log.popleft()
         return len(log)
 
