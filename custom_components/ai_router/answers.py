@@ -157,8 +157,8 @@ def to_exception(error: RequestFailed, names: Names) -> HomeAssistantError:
         placeholders["free_at"] = local.isoformat(sep=" ", timespec="seconds")
     if error.code is RefusalCode.NO_CAPABLE_TARGET:
         key = _specific_why(error) or key
-    elif error.code in (RefusalCode.ALL_FAILED, RefusalCode.REJECTED) and failure is not None:
-        key = f"{key}_{failure.cls.value}" if failure.cls in _TOLD_APART else key
+    elif failure is not None and failure.cls in _TOLD_APART.get(error.code, ()):
+        key = f"{key}_{failure.cls.value}"
     elif error.code in (RefusalCode.LIMITED, RefusalCode.OVER_BUDGET, RefusalCode.ALL_DOWN) and error.free_at is None:
         key = f"{key}_for_good"
     kind = ServiceValidationError if error.code in _CALLERS_OWN else HomeAssistantError
@@ -166,18 +166,20 @@ def to_exception(error: RequestFailed, names: Names) -> HomeAssistantError:
 
 
 # Failures of which a person can mend the cause get a sentence of their own.
-_TOLD_APART = (
-    FailureClass.CREDENTIAL,
-    FailureClass.BILLING,
-    FailureClass.MODEL_MISSING,
-    FailureClass.NETWORK,
-    FailureClass.TIMEOUT_CONNECT,
-    FailureClass.TIMEOUT_FIRST_TOKEN,
-    FailureClass.RATE_LIMIT,
-    FailureClass.CONTENT_POLICY,
-    FailureClass.MALFORMED,
-    FailureClass.EMPTY,
-)
+_TOLD_APART = {
+    RefusalCode.ALL_FAILED: (
+        FailureClass.CREDENTIAL,
+        FailureClass.BILLING,
+        FailureClass.MODEL_MISSING,
+        FailureClass.NETWORK,
+        FailureClass.TIMEOUT_CONNECT,
+        FailureClass.TIMEOUT_FIRST_TOKEN,
+        FailureClass.RATE_LIMIT,
+        FailureClass.MALFORMED,
+        FailureClass.EMPTY,
+    ),
+    RefusalCode.REJECTED: (FailureClass.CONTENT_POLICY,),
+}
 
 
 def refusal_data(error: RequestFailed, exception: HomeAssistantError, names: Names) -> dict[str, Any]:

@@ -52,10 +52,16 @@ async def providers(house: House, router: str, cloud: Server, ollama: Server) ->
 
 
 async def sensor(house: House, subentry_id: str, key: str) -> str:
-    """Return the entity id of a provider's sensor."""
-    rows = await house.entities(await house.router())
-    (row,) = [row for row in rows if row["unique_id"] == f"{subentry_id}_{key}"]
-    return str(row["entity_id"])
+    """Return the entity id of a provider's sensor; a new provider's come with the next write, within two seconds."""
+    found: list[str] = []
+
+    async def there() -> bool:
+        rows = await house.entities(await house.router())
+        found[:] = [row["entity_id"] for row in rows if row["unique_id"] == f"{subentry_id}_{key}"]
+        return bool(found)
+
+    await until(there, 20)
+    return found[0]
 
 
 def outcomes(reply: dict[str, Any]) -> list[tuple[str, str]]:

@@ -289,13 +289,15 @@ async def test_a_place_that_cannot_be_written_costs_no_error(
 async def test_a_disk_that_hangs_fills_no_queue(answers: SqliteAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_components.ai_router.storage.answers.QUEUED_JOBS", 5)
     go_on = threading.Event()
-    hanging = answers._run(go_on.wait)
-    for number in range(20):
-        await answers.put(str(number), answer())
-    assert answers._queued == 5
-    assert await answers.get("0") is None
-    go_on.set()
-    await hanging
+    answers._run(go_on.wait)
+    try:
+        async with asyncio.timeout(5):
+            for number in range(20):
+                await answers.put(str(number), answer())
+            assert answers._queued == 5
+            assert await answers.get("0") is None
+    finally:
+        go_on.set()
     await until(lambda: not answers._queued)
     assert (await answers.stats()).entries == 4
     assert await answers.get("0") is not None

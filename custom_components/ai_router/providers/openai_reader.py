@@ -41,7 +41,7 @@ def responses_usage(told: Any) -> Usage | None:
     )
 
 
-def _texts(item: dict[str, Any], field: str) -> list[dict[str, Any]]:
+def _parts(item: dict[str, Any], field: str) -> list[dict[str, Any]]:
     parts = item.get(field)
     return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
@@ -112,17 +112,17 @@ class ResponsesReader(Reader):
             self.failure = self._replies.malformed("too many items", self.phase)
             return
         self._items[index] = item
-        if any(part.get("type") == "refusal" for part in _texts(item, "content")):
+        if any(part.get("type") == "refusal" for part in _parts(item, "content")):
             self._refused = True
 
     def _speak(self) -> None:
         """Pass on the words of an answer that came in one piece."""
         for item in self._items.values():
             if item.get("type") == "message":
-                for part in _texts(item, "content"):
+                for part in _parts(item, "content"):
                     self._say(part.get("text"))
             elif item.get("type") == "reasoning":
-                thoughts = _texts(item, "summary") or _texts(item, "content")
+                thoughts = _parts(item, "summary") or _parts(item, "content")
                 self._think("\n\n".join(str(thought.get("text", "")) for thought in thoughts))
 
     def _fail(self, told: Any) -> None:

@@ -198,7 +198,8 @@ class Executor:
 
 
 def _structured(trial: Trial, wanted: bool) -> Any:
-    if not wanted:
+    # A turn that calls tools is not the answer yet.
+    if not wanted or trial.finish is Finish.TOOLS:
         return None
     text = "".join(part.text for part in trial.parts() if isinstance(part, Text))
     try:

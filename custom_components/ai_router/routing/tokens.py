@@ -62,8 +62,10 @@ def _message_bytes(message: Message) -> int:
     total = 0
     for part in message.parts:
         match part:
-            case Text(text) | Thinking(text):
+            case Text(text):
                 total += len(text.encode())
+            case Thinking(text, opaque):
+                total += len(text.encode()) + (_json_bytes(opaque) if opaque else 0)
             case ToolCall(_, name, arguments):
                 total += len(name) + _json_bytes(arguments)
             case ToolResult(_, name, content):
