@@ -193,6 +193,18 @@ def test_the_answer_unused_for_longest_goes_first() -> None:
     run(main)
 
 
+def test_an_answer_too_large_to_keep_drives_no_other_out() -> None:
+    async def main(clock: LoopClock) -> None:
+        cache = memory(clock, max_bytes=20_000)
+        await cache.keep("a", reply())
+        await cache.keep("b", reply("x" * 20_000))
+        assert await cache.find("a", 1) is not None
+        await cache.keep("a", reply("x" * 20_000))
+        assert await cache.find("a", 1) is None
+
+    run(main)
+
+
 def test_statistics_count_what_happened() -> None:
     async def main(clock: LoopClock) -> None:
         cache = memory(clock)

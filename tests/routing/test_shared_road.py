@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, override
 
 import pytest
 
@@ -14,6 +14,7 @@ from custom_components.ai_router.routing.failures import Billed, Failure, Failur
 from custom_components.ai_router.routing.model import (
     Bounds,
     CacheMode,
+    Call,
     Caller,
     Capability,
     Degrade,
@@ -22,6 +23,7 @@ from custom_components.ai_router.routing.model import (
     Finish,
     Finished,
     Message,
+    Priority,
     Request,
     Role,
     Sampling,
@@ -120,12 +122,15 @@ def test_data_is_everybodys_own() -> None:
         client = ScriptedProvider([1.0, '{"rooms": ["hall"]}', Finish.STOP])
         home = Home(clock, provider("a", client, caps=STRUCTURED))
         request = ask(structure=Structure("s", {}))
-        replies = await asyncio.gather(*(home.router.process(request) for _ in range(3)))
-        replies.append(await home.router.process(request))
-        for reply in replies:
+
+        async def one() -> None:
+            reply = await home.router.process(request)
             assert reply.data == {"rooms": ["hall"]}
             reply.data["rooms"].append("attic")
-        assert (await home.router.process(request)).data == {"rooms": ["hall"]}
+
+        await asyncio.gather(*(one() for _ in range(3)))
+        await one()
+        await one()
         assert len(client.calls) == 1
 
     run(main)
@@ -309,7 +314,10 @@ def test_an_old_answer_is_better_than_none_for_those_who_say_so() -> None:
         assert reply.attempts == ended(home)[-1].attempts
         assert reply.cost == sum(attempt.outcome.cost for attempt in reply.attempts) > 0
         assert [event.failure for event in ended(home)] == [None, "all_failed", "all_failed"]
-        assert len(client.calls) == 3
+        home.router.mend("a")
+        reply = await home.router.process(cold(degrade=Degrade(default_text="never mind")))
+        assert (reply.text, reply.degraded) == ("never mind", Degraded.DEFAULT)
+        assert len(client.calls) == 4
         await asyncio.sleep(2_000)
         home.router.mend("a")
         assert await code(home, cold(degrade=Degrade(stale_ok=True))) is RefusalCode.ALL_FAILED
@@ -478,6 +486,59 @@ def test_a_leader_over_its_budget_stands_in_nobodys_way() -> None:
         )
         assert [getattr(reply, "code", None) for reply in replies] == [RefusalCode.OVER_BUDGET, None, None]
         assert len(client.calls) == 1
+
+    run(main)
+
+
+def test_who_comes_first_in_line_does_not_wait_for_who_comes_last() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(SLOW)
+        home = Home(clock, provider("a", client, concurrent=1))
+        done: list[str] = []
+
+        async def one(text: str, priority: Priority) -> None:
+            await home.router.process(cold(text, priority=priority))
+            done.append(priority)
+
+        tasks = [asyncio.ensure_future(one("first", Priority.AUTOMATION))]
+        for priority in (Priority.BATCH, Priority.BATCH, Priority.VOICE, Priority.VOICE):
+            await asyncio.sleep(0.1)
+            tasks.append(asyncio.ensure_future(one("equal", priority)))
+        await asyncio.gather(*tasks)
+        assert done == ["automation", "voice", "voice", "batch", "batch"]
+        assert clock.monotonic() == pytest.approx(6)
+        nothing_left(home)
+
+    run(main)
+
+
+class SlowToClose(ScriptedProvider):
+    """A provider whose connection takes a second to close."""
+
+    @override
+    async def attempt(self, call: Call) -> AsyncGenerator[Event]:
+        try:
+            async for event in super().attempt(call):
+                yield event
+        finally:
+            await asyncio.sleep(1)
+
+
+def test_a_call_that_is_being_stopped_is_waited_for_by_its_last_and_joined_by_nobody() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = SlowToClose(SLOW)
+        home = Home(clock, provider("a", client, prices=PRICE))
+        leaving = asyncio.ensure_future(home.router.process(cold()))
+        await asyncio.sleep(0.5)
+        leaving.cancel()
+        await asyncio.sleep(0.5)
+        assert not leaving.done()
+        coming = asyncio.ensure_future(home.router.process(cold()))
+        await asyncio.wait((leaving,))
+        assert clock.monotonic() == pytest.approx(1.5)
+        assert len(home.ledger.settled) == 1
+        assert (await coming).text == "Yes."
+        nothing_left(home)
 
     run(main)
 

@@ -125,10 +125,16 @@ class SharedRoad:
         return await self._cache.find(key, self._left(trip))
 
     async def _together(self, key: str, trip: Trip, *, live: bool) -> AsyncGenerator[Event]:
-        """Wait with those who ask the same; after a failure that need not be one's own, begin anew once."""
+        """Wait with those who ask the same; after a failure that need not be one's own, begin anew once.
+
+        Each priority has its own flight: nobody waits in a line behind those who come after him.
+        """
         for last in (False, True):
             heard = False
-            async with self._flights.join(key, partial(self._lead, key, trip, live)) as (flight, first):
+            async with self._flights.join((key, trip.request.priority), partial(self._lead, key, trip, live)) as (
+                flight,
+                first,
+            ):
                 # The road keeps its own deadline, and tells more about it.
                 left = partial(float, inf) if first else partial(self._left, trip)
                 async with aclosing(flight.follow(left, live=live)) as events:

@@ -5,7 +5,7 @@ disturbs nobody, and when the last one leaves it is cancelled.
 """
 
 from asyncio import Task, create_task, wait
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 
 from .bell import Bell
@@ -78,14 +78,16 @@ class SingleFlight:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._flights: dict[str, Flight] = {}
+        self._flights: dict[Hashable, Flight] = {}
 
     def __len__(self) -> int:
         """Count the calls under way."""
         return len(self._flights)
 
     @asynccontextmanager
-    async def join(self, key: str, lead: Callable[[Flight], Awaitable[Reply]]) -> AsyncGenerator[tuple[Flight, bool]]:
+    async def join(
+        self, key: Hashable, lead: Callable[[Flight], Awaitable[Reply]]
+    ) -> AsyncGenerator[tuple[Flight, bool]]:
         """Wait, within the block, with those who ask the same; the first of them begins the call (and is told so).
 
         When the last one leaves before the end, the call is cancelled, and has ended when the block is left.
@@ -105,7 +107,7 @@ class SingleFlight:
                 flight.task.cancel()
                 await wait((flight.task,))
 
-    async def _fly(self, key: str, flight: Flight, lead: Callable[[Flight], Awaitable[Reply]]) -> None:
+    async def _fly(self, key: Hashable, flight: Flight, lead: Callable[[Flight], Awaitable[Reply]]) -> None:
         try:
             flight.reply = await lead(flight)
         except Exception as err:  # noqa: BLE001 - whatever it is, those who wait are told
@@ -114,6 +116,6 @@ class SingleFlight:
             self._forget(key, flight)
             flight.land()
 
-    def _forget(self, key: str, flight: Flight) -> None:
+    def _forget(self, key: Hashable, flight: Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
