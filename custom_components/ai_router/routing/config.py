@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, time, tzinfo
 
 from .breaker import DEFAULT_BREAKER, BreakerSettings
 from .budgets import AtCap, Budget
 from .cache import DEFAULT_CACHE, CacheSettings
-from .model import DEFAULT_TIMEOUTS, Bounds, Model, Timeouts
+from .model import DEFAULT_TIMEOUTS, NO_BOUNDS, Bounds, Capability, Model, Op, Timeouts
 from .money import Picodollars
 from .ports import Provider
 
@@ -22,8 +22,9 @@ EACH_USER = "*"
 class ProviderConfig:
     """One provider. `client` speaks its protocol; `credential` changes whenever the credential does.
 
-    `priority`: the larger number goes first. Limits of None do not exist. `burst` is how many of a minute's requests
-    may come at once; the others are spread over the minute.
+    `priority`: the larger number goes first; `weight` is its share where a strategy goes by shares, 0 is none. Limits
+    of None do not exist. `burst` is how many of a minute's requests may come at once; the others are spread over the
+    minute. `users` are the ids of those who may use it, None is everybody.
     """
 
     id: str
@@ -33,6 +34,8 @@ class ProviderConfig:
     models: tuple[Model, ...]
     enabled: bool = True
     priority: int = 0
+    weight: float = 1.0
+    users: frozenset[str] | None = None
     requests_per_minute: int | None = None
     requests_per_hour: int | None = None
     burst: int | None = None
@@ -44,16 +47,89 @@ class ProviderConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One provider of a pool, with one of its models or (`model_id` None) all of them, and its share of the traffic."""
+
+    provider_id: str
+    model_id: str | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolConfig:
+    """A named set of targets with its own strategy (None is the router's).
+
+    `fallback` is the pool that is asked when this one cannot answer. `bounds` and `local_only` tighten what the
+    router allows. `at_cap` is the cheaper pool that takes over when a budget of this one is used up.
+    """
+
+    id: str
+    name: str
+    members: tuple[Member, ...]
+    strategy: str | None = None
+    fallback: str | None = None
+    at_cap: str | None = None
+    local_only: bool = False
+    bounds: Bounds = NO_BOUNDS
+    budgets: tuple[Budget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Which requests a rule is about: every condition that is set must hold; an empty one asks nothing.
+
+    `entities` are the cameras and entities that a request shows, `sources` who carries it (action, ai_task,
+    conversation), `tokens_from` and `tokens_to` the estimated size of the prompt, `needs` what it must be able to use.
+    `after` and `before` are times of day in the household's zone; a span may go over midnight.
+    """
+
+    ops: frozenset[Op] = frozenset()
+    needs: Capability = Capability.NONE
+    entities: frozenset[str] = frozenset()
+    areas: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    automations: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+    tokens_from: int | None = None
+    tokens_to: int | None = None
+    after: time | None = None
+    before: time | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleConfig:
+    """Requests like this go there. A rule points (`pool`, `providers`) and tightens, it never loosens.
+
+    `priority`: of the rules that match, the one with the larger number decides where; all of them tighten.
+    """
+
+    id: str
+    name: str
+    when: Conditions
+    priority: int = 0
+    enabled: bool = True
+    pool: str | None = None
+    providers: tuple[str, ...] = ()
+    local_only: bool = False
+    bounds: Bounds = NO_BOUNDS
+
+
+@dataclass(frozen=True, slots=True)
 class RouterConfig:
     """The router's own settings and all providers, in the household's order.
 
     `unknown_price_hold` is reserved for a call whose price is not known; None refuses such calls. Budgets of users are
     keyed by user id, `EACH_USER` is everybody's own where nothing else is set. `alert_at` is the share of a budget at
     which it warns. Holds far from a limit are what the task usually needs, unless `worst_case` is set. At most `queue_size` requests wait for a limit,
-    and only if it frees within `longest_wait` seconds; for a free slot they wait as long as their time allows.
+    and only if it frees within `longest_wait` seconds; for a free slot they wait as long as their time allows. `users` are
+    the ids of those who may ask at all, None is everybody; the house itself always may.
     """
 
     providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
+    pools: Mapping[str, PoolConfig] = field(default_factory=dict)
+    rules: tuple[RuleConfig, ...] = ()
+    users: frozenset[str] | None = None
     strategy: str = "priority"
     failover: bool = True
     local_only: bool = False

@@ -269,7 +269,7 @@ class Degrade:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to the router, whoever asks it."""
+    """One question to the router, whoever asks it. `entities` are the cameras and entities it shows."""
 
     id: str
     caller: Caller
@@ -286,6 +286,7 @@ class Request:
     cache_mode: CacheMode = CacheMode.DEFAULT
     priority: Priority = Priority.AUTOMATION
     label: str | None = None
+    entities: tuple[str, ...] = ()
     stream: bool = True
     degrade: Degrade | None = None
 
