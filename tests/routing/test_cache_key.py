@@ -56,6 +56,7 @@ OTHERS: dict[type, tuple[Any, dict[str, Any]]] = {
             "cache_mode": CacheMode.USE,
             "priority": Priority.VOICE,
             "label": "l",
+            "entities": ("camera.door",),
             "stream": False,
             "degrade": Degrade(default_text="none"),
         },
