@@ -115,7 +115,7 @@ OTHERS: dict[type, tuple[Any, dict[str, Any]]] = {
 
 # What an answer does not depend on. Said a second time, so that nothing falls out of the key by one careless line.
 LEFT_OUT = {
-    Request: {"id", "session_id", "cache_mode", "priority", "label", "stream", "degrade"},
+    Request: {"id", "session_id", "cache_mode", "priority", "label", "entities", "stream", "degrade"},
     Caller: {"user_id", "admin", "source", "context_id", "device", "area", "automation"},
     Bounds: {"timeout", "first_token", "attempts"},
     Image: {"load"},
