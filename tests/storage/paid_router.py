@@ -54,7 +54,7 @@ async def traffic(home: Path, url: str) -> None:
                 count += 1
                 words = f"{os.getpid()}-{number}-{count}"
                 message = Message(Role.USER, (Text(words),))
-                await router.process(Request(words, Caller(), (message,), stream=random.random() < 0.5))  # noqa: S311
+                await router.process(Request(words, Caller(), (message,), stream=random.random() < 0.5))
 
         await asyncio.gather(*(caller(number) for number in range(CALLERS)))
 
@@ -69,7 +69,8 @@ def main(home: Path, url: str) -> None:
         else:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-        print(line.strip(), flush=True)
+        sys.stdout.write(line)
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
