@@ -4,11 +4,13 @@ import asyncio
 import selectors
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, override
 
 from custom_components.ai_router.routing.config import ProviderConfig, RouterConfig
 from custom_components.ai_router.routing.failures import AttemptFailed, Billed, Failure, FailureClass, Phase
 from custom_components.ai_router.routing.model import (
+    Alive,
     Call,
     Caller,
     Capability,
@@ -19,16 +21,18 @@ from custom_components.ai_router.routing.model import (
     Message,
     Model,
     Opened,
+    RateWindow,
     Request,
     Role,
     Text,
     TextDelta,
     Usage,
     UsageTotal,
+    Vectors,
 )
 from custom_components.ai_router.routing.money import FREE, Prices, Rates, per_million
 from custom_components.ai_router.routing.outcome import Outcome
-from custom_components.ai_router.routing.ports import CoreEvent, Entry, LedgerUnavailable, Spending
+from custom_components.ai_router.routing.ports import CoreEvent, Entry, LedgerUnavailable, Provider, Spending
 from custom_components.ai_router.routing.router import Router
 
 START = 1_795_300_000.0  # 2026-11-21, an arbitrary moment
@@ -116,28 +120,38 @@ class MemoryLedger:
         return sum(outcome.cost for outcome in self.settled.values())
 
 
-type Step = float | str | Failure | Usage | Finish | asyncio.Event | Exception
+type Step = float | str | Vectors | Failure | Alive | Usage | UsageTotal | Finish | asyncio.Event | Exception
 
 
 @dataclass
 class ScriptedProvider:
     """The provider port played from a script: seconds to wait, words to say, a failure to end with.
 
-    `script` is one list of steps for every call, or a function of the call's number.
+    `script` is one list of steps for every call, or a function of the call's number; `rates` are told with every
+    answer, which begins after `silent_seconds`; `ill` is what a check finds, after `check_seconds`.
     """
 
     script: Sequence[Step] | Callable[[int], Sequence[Step]] = ("Hello", Usage(fresh_in=10, text_out=5), Finish.STOP)
     calls: list[Call] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     running: int = 0
+    rates: Callable[[int], tuple[RateWindow, ...]] = lambda _: ()
+    silent_seconds: float = 0.0
+    ill: Failure | Exception | None = None
+    check_seconds: float = 0.0
+    checks: list[float] = field(default_factory=list)
+    checking: int = 0
 
     async def attempt(self, call: Call) -> AsyncGenerator[Event]:
         self.calls.append(call)
         self.times.append(asyncio.get_running_loop().time())
         self.running += 1
-        steps = self.script(len(self.calls)) if callable(self.script) else self.script
+        number = len(self.calls)
+        steps = self.script(number) if callable(self.script) else self.script
         try:
-            yield Opened()
+            if self.silent_seconds:
+                await asyncio.sleep(self.silent_seconds)
+            yield Opened(self.rates(number))
             for step in steps:
                 match step:
                     case float() | int():
@@ -148,6 +162,10 @@ class ScriptedProvider:
                         yield Finished(step)
                     case str():
                         yield TextDelta(step)
+                    case Alive() | UsageTotal():
+                        yield step
+                    case Vectors():
+                        yield step
                     case Usage():
                         yield UsageTotal(step)
                     case Failure():
@@ -161,7 +179,15 @@ class ScriptedProvider:
         return ()
 
     async def probe(self) -> None:
-        return
+        self.checks.append(asyncio.get_running_loop().time())
+        self.checking += 1
+        assert self.checking == 1, "checked twice at once"
+        try:
+            await asyncio.sleep(self.check_seconds)
+        finally:
+            self.checking -= 1
+        if self.ill is not None:
+            raise AttemptFailed(self.ill) if isinstance(self.ill, Failure) else self.ill
 
 
 def failing(cls: FailureClass, *, status: int | None = 500, **more: Any) -> list[Step]:
@@ -174,7 +200,7 @@ def prices(input_usd: float = 0.0, output_usd: float = 0.0, per_request: int = 0
     return Prices.flat(Rates.of(per_million(input_usd), per_million(output_usd), per_request))
 
 
-def provider(name: str, client: ScriptedProvider, **settings: Any) -> ProviderConfig:
+def provider(name: str, client: Provider, **settings: Any) -> ProviderConfig:
     """Configure a scripted provider with one model, `m`, that is local and free unless said otherwise."""
     model = Model(
         "m",
@@ -204,10 +230,16 @@ def picture(width: int = 640, height: int = 480) -> Image:
 class Home:
     """A router over scripted providers, with all its events kept."""
 
-    def __init__(self, clock: LoopClock, *providers: ProviderConfig, **config: Any) -> None:
+    def __init__(
+        self,
+        clock: LoopClock,
+        *providers: ProviderConfig,
+        chance: Callable[[], float] = lambda: 0.5,
+        **config: Any,
+    ) -> None:
         self.clock = clock
         self.ledger = MemoryLedger()
-        self.router = Router(clock, self.ledger, chance=lambda: 0.5)
+        self.router = Router(clock, self.ledger, chance=chance)
         self.events: list[CoreEvent] = []
         self.router.subscribe(self.events.append)
         self.configure(*providers, **config)
@@ -222,7 +254,8 @@ class Home:
         assert not self.router.under_way
         for name in self.router.config.providers:
             assert admission.slots(name).used == 0
-        for lane in self.router._dispatcher.planner.fleet:
+        fleet = self.router._dispatcher.planner.fleet
+        for lane in (*fleet, *chain.from_iterable(fleet.pools.values())):
             assert not admission.breakers.of(lane.target).probing
             for key in lane.money:
                 assert admission.money(key).account.held == 0

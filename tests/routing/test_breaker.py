@@ -1,13 +1,17 @@
 """Breakers on the road: a dead target costs little, and one probe finds out when it is back."""
 
 import asyncio
+import contextlib
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from custom_components.ai_router.routing.breaker import Breaker, BreakerSettings, BreakerState
-from custom_components.ai_router.routing.failures import Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import Bounds, Finish, Target
+from custom_components.ai_router.routing.breaker import Breaker, BreakerSettings, BreakerState, OpenPeriod
+from custom_components.ai_router.routing.failures import Failure, FailureClass, FailureScope, Phase
+from custom_components.ai_router.routing.model import Bounds, Capability, Finish, Model, Pins, Target
+from custom_components.ai_router.routing.money import FREE
 from custom_components.ai_router.routing.ports import BreakerMoved
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
 
@@ -17,19 +21,158 @@ A, B = Target("a", "m"), Target("b", "m")
 DEAD = Failure(FailureClass.NETWORK, Phase.UNSENT, "connection refused")
 
 
-def test_a_dead_primary_costs_five_tries_then_one_per_minute() -> None:
+def test_a_dead_primary_costs_five_tries_then_one_in_each_longer_period() -> None:
     async def main(clock: LoopClock) -> None:
         primary = ScriptedProvider([DEAD])
         home = Home(clock, provider("a", primary), provider("b", ScriptedProvider()))
-        for _ in range(300):
+        for _ in range(1_800):
+            before = clock.monotonic()
             reply = await home.router.process(ask())
             assert reply.target == B
+            assert clock.monotonic() - before < 0.01
             await asyncio.sleep(1)
-        # Five to open it, then a probe at the end of each minute: 300 s hold four whole ones.
-        assert len(primary.calls) == 5 + 4
-        gaps = [later - earlier for earlier, later in zip(primary.times[5:], primary.times[6:], strict=False)]
-        assert min(gaps) >= 60
+        gaps = [later - earlier for earlier, later in zip(primary.times[4:], primary.times[5:], strict=False)]
+        # Five to open it, then one at the end of every period.
+        assert gaps == [60, 120, 240, 300, 300, 300, 300]
         home.assert_nothing_left()
+
+    run(main)
+
+
+def test_a_flap_of_a_minute_is_served_and_the_primary_is_back_within_its_period() -> None:
+    async def main(clock: LoopClock) -> None:
+        primary = ScriptedProvider(lambda _: [DEAD] if 10 <= clock.monotonic() < 70 else ["back", Finish.STOP])
+        home = Home(clock, provider("a", primary), provider("b", ScriptedProvider()))
+        targets = []
+        for _ in range(20):
+            await asyncio.sleep(5)
+            targets.append((await home.router.process(ask())).target)
+        assert targets[:2] == [A, B]
+        # Opened at 30 s, tried again at 90 s.
+        assert targets[-3:] == [A, A, A]
+        assert targets.count(B) == 16
+        home.assert_nothing_left()
+
+    run(main)
+
+
+def test_open_periods_begin_anew_after_a_good_spell() -> None:
+    settings = BreakerSettings(failures=1, open_seconds=10, growth=3, longest_open_seconds=50, good_seconds=100)
+    breaker = Breaker(settings)
+    now, periods = 0.0, []
+    for _ in range(4):
+        if breaker.closed:
+            breaker.fail(1, now)
+        periods.append(breaker.reopens_at - now)
+        now = breaker.reopens_at
+        breaker.begin_probe(now)
+        breaker.fail(1, now, probe=True)
+    assert periods == [10, 30, 50, 50]
+    breaker.begin_probe(now + 50)
+    breaker.succeed(now + 50, probe=True)
+    breaker.fail(1, now + 149)
+    assert breaker.reopens_at == now + 149 + 50
+    breaker.begin_probe(now + 199)
+    breaker.succeed(now + 199, probe=True)
+    breaker.fail(1, now + 299)
+    assert breaker.reopens_at == now + 299 + 10
+
+
+def test_a_probe_before_its_time_makes_no_period_longer() -> None:
+    breaker = Breaker(BreakerSettings(failures=1, open_seconds=10))
+    breaker.fail(1, 0.0)
+    breaker.begin_probe(5.0)
+    breaker.fail(1, 6.0, probe=True)
+    assert breaker.reopens_at == 16.0
+
+
+def test_mostly_failing_opens_it_too_and_a_few_failures_do_not() -> None:
+    def outcome(breaker: Breaker, now: float, *, good: bool) -> bool:
+        return breaker.succeed(now, probe=False) if good else breaker.fail(1, now)
+
+    settings = BreakerSettings(failures=5, ratio=0.5, volume=8, window_seconds=60)
+    breaker = Breaker(settings)
+    opened = [outcome(breaker, float(n), good=n % 2 == 0) for n in range(8)]
+    assert opened == [False] * 7 + [True]
+    # The same few, but spread over more than the window.
+    breaker = Breaker(settings)
+    assert not any(outcome(breaker, 20.0 * n, good=n % 2 == 0) for n in range(100))
+    # One in three fails.
+    breaker = Breaker(settings)
+    assert not any(outcome(breaker, n / 10, good=n % 3 != 0) for n in range(1_000))
+    # What went well before the first failure counts.
+    breaker = Breaker(settings)
+    assert not any(outcome(breaker, n / 10, good=n < 20 or n % 2 == 0) for n in range(30))
+
+
+def test_as_many_good_probes_as_are_asked_for_close_it() -> None:
+    async def main(clock: LoopClock) -> None:
+        primary = ScriptedProvider(lambda number: [DEAD] if number <= 5 else ["back", Finish.STOP])
+        home = Home(clock, provider("a", primary), provider("b", ScriptedProvider()), breaker=BreakerSettings(probes=3))
+        for _ in range(5):
+            await home.router.process(ask())
+        await asyncio.sleep(60)
+        for closed in (False, False, True):
+            assert (await home.router.process(ask())).text == "back"
+            assert home.router.admission.breakers.of(A).closed is closed
+
+    run(main)
+
+
+def models(*names: str) -> tuple[Model, ...]:
+    return tuple(Model(name, caps=Capability.CHAT, prices=FREE, local=True) for name in names)
+
+
+async def ask_model(home: Home, name: str) -> None:
+    with contextlib.suppress(RequestFailed):
+        await home.router.process(ask(pins=Pins(models=(name,)), bounds=Bounds(attempts=1)))
+
+
+@pytest.mark.parametrize("scope", [FailureScope.TARGET, FailureScope.PROVIDER])
+def test_a_provider_that_is_down_is_tried_once_a_period_not_once_for_each_model(scope: FailureScope) -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider([replace(DEAD, scope=scope)])
+        home = Home(clock, provider("a", client, models=models(*"wxyz")), provider("b", ScriptedProvider()))
+        breakers = home.router.admission.breakers
+        for name in "wwwww" if scope is FailureScope.PROVIDER else "wwwwwxxxxx":
+            await ask_model(home, name)
+        assert breakers.states("a", clock.monotonic()) == [BreakerState.OPEN] * 4
+        client.times.clear()
+        for _ in range(600):
+            assert (await home.router.process(ask())).target == B
+            await asyncio.sleep(1)
+        assert client.times == [60, 180, 420]
+
+    run(main)
+
+
+def test_a_provider_that_answers_one_model_is_asked_for_the_others_again() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(
+            lambda number: [replace(DEAD, scope=FailureScope.PROVIDER)] if number <= 5 else ["ok", Finish.STOP]
+        )
+        home = Home(clock, provider("a", client, models=models("x", "y")), provider("b", ScriptedProvider()))
+        breakers = home.router.admission.breakers
+        for _ in range(5):
+            await ask_model(home, "x")
+        await asyncio.sleep(30)
+        await ask_model(home, "x")  # nothing else is left: a forced probe
+        assert breakers.of(Target("a", "x")).closed
+        assert breakers.of(Target("a", "y")).state(clock.monotonic()) is BreakerState.HALF_OPEN
+        await ask_model(home, "y")
+        assert breakers.of(Target("a", "y")).closed
+
+    run(main)
+
+
+@pytest.mark.parametrize("cls", [FailureClass.TRANSIENT, FailureClass.TIMEOUT_FIRST_TOKEN])
+def test_models_that_fail_for_themselves_do_not_take_the_provider_down(cls: FailureClass) -> None:
+    async def main(clock: LoopClock) -> None:
+        home = Home(clock, provider("a", ScriptedProvider(failing(cls)), models=models(*"xyz")))
+        for name in "xxxxxyyyyy":
+            await ask_model(home, name)
+        states = {name: home.router.admission.breakers.of(Target("a", name)).closed for name in "xyz"}
+        assert states == {"x": False, "y": False, "z": True}
 
     run(main)
 
@@ -176,7 +319,7 @@ def test_a_success_in_between_begins_the_count_anew() -> None:
     breaker = Breaker(BreakerSettings(failures=3, open_seconds=10))
     for _ in range(2):
         breaker.fail(1, 0.0, probe=False)
-    breaker.succeed(probe=False)
+    breaker.succeed(0.0, probe=False)
     assert not breaker.fail(1, 0.0, probe=False)
     assert breaker.state(0.0) is BreakerState.CLOSED
     breaker.fail(1, 0.0, probe=False)
@@ -188,21 +331,24 @@ def test_a_success_in_between_begins_the_count_anew() -> None:
 def test_a_straggler_does_not_close_an_open_breaker() -> None:
     breaker = Breaker(BreakerSettings(failures=1, open_seconds=10))
     breaker.fail(1, 0.0, probe=False)
-    assert not breaker.succeed(probe=False)
+    assert not breaker.succeed(1.0, probe=False)
     assert breaker.state(5.0) is BreakerState.OPEN
 
 
-def test_open_breakers_and_benches_outlive_a_restart() -> None:
+def test_open_breakers_outlive_a_restart_with_the_length_of_their_periods() -> None:
     async def main(clock: LoopClock) -> None:
-        home = Home(clock, provider("a", ScriptedProvider([DEAD])))
-        await open_all(home)
-        opened = home.router.admission.breakers.opened()
-        later = Home(clock, provider("a", ScriptedProvider([DEAD])))
-        for target, when in opened.items():
-            later.router.admission.breakers.restore(target, when)
-        assert later.router.admission.breakers.of(A).state(clock.monotonic()) is BreakerState.OPEN
-        assert later.router.admission.breakers.of(A).reopens_at == pytest.approx(
-            home.router.admission.breakers.of(A).reopens_at
-        )
+        home = Home(clock, provider("a", ScriptedProvider([DEAD])), provider("b", ScriptedProvider()))
+        for _ in range(70):
+            await home.router.process(ask())
+            await asyncio.sleep(1)
+        before = home.router.admission.breakers.of(A)
+        assert before.reopens_at == 4 + 60 + 120
+        kept = json.loads(json.dumps(list(home.router.admission.breakers.opened().items())))
+        later = Home(clock, provider("a", ScriptedProvider([DEAD])), provider("b", ScriptedProvider()))
+        for target, period in kept:
+            later.router.admission.breakers.restore(Target(*target), OpenPeriod(*period))
+        after = later.router.admission.breakers.of(A)
+        assert after.state(clock.monotonic()) is BreakerState.OPEN
+        assert (after.reopens_at, after.repeats, after.wide) == (pytest.approx(before.reopens_at), 2, True)
 
     run(main)

@@ -57,6 +57,8 @@ OTHERS: dict[type, tuple[Any, dict[str, Any]]] = {
             "priority": Priority.VOICE,
             "label": "l",
             "entities": ("camera.door",),
+            "areas": ("hall",),
+            "trim": True,
             "stream": False,
             "degrade": Degrade(default_text="none"),
         },
@@ -115,7 +117,7 @@ OTHERS: dict[type, tuple[Any, dict[str, Any]]] = {
 
 # What an answer does not depend on. Said a second time, so that nothing falls out of the key by one careless line.
 LEFT_OUT = {
-    Request: {"id", "session_id", "cache_mode", "priority", "label", "entities", "stream", "degrade"},
+    Request: {"id", "session_id", "cache_mode", "priority", "label", "entities", "areas", "stream", "degrade"},
     Caller: {"user_id", "admin", "source", "context_id", "device", "area", "automation"},
     Bounds: {"timeout", "first_token", "attempts"},
     Image: {"load"},

@@ -1,20 +1,37 @@
 """Limits of requests, tokens and slots, and what they learn."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.limits import SlidingWindow, Slots, TokenBucket
-from custom_components.ai_router.routing.model import Bounds, Finish, Priority, Text, Usage
+from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
+from custom_components.ai_router.routing.fleet import pause_key, requests_key, slots_key, tokens_key, told_key
+from custom_components.ai_router.routing.limits import LimitStatus, SlidingWindow, Slots, TokenBucket
+from custom_components.ai_router.routing.model import (
+    Bounds,
+    Finish,
+    Model,
+    Priority,
+    RateWindow,
+    Request,
+    Target,
+    Text,
+    Usage,
+)
+from custom_components.ai_router.routing.money import FREE
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
-from custom_components.ai_router.routing.tickets import Unit, Window
+from custom_components.ai_router.routing.retries import Backoff, RetrySettings
+from custom_components.ai_router.routing.tickets import Scope, Unit, Window
+from custom_components.ai_router.routing.told import Told
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, provider, run
+
+A = Target("a", "m")
 
 
 class HandClock:
@@ -260,3 +277,290 @@ def test_who_leaves_the_line_lets_the_next_one_look() -> None:
         home.assert_nothing_left()
 
     run(main)
+
+
+# --- what providers tell of themselves -----------------------------------------------------------
+
+
+def told(clock: LoopClock, remaining: int | None, seconds: float | None, **fields: Any) -> RateWindow:
+    """Tell what is left of a limit of 100 requests, and in how many seconds it is full again."""
+    reset_at = None if seconds is None else clock.now() + seconds
+    return RateWindow(fields.get("name", "requests"), fields.get("limit", 100), remaining, reset_at)
+
+
+async def waited(home: Home, longest: float, step: float, request: Request | None = None) -> float:
+    """Ask at every step until the first provider answers; return how many seconds that took."""
+    began = home.clock.monotonic()
+    while home.clock.monotonic() - began < longest:
+        if (await home.router.process(request or ask())).target.provider_id == "a":
+            break
+        await asyncio.sleep(step)
+    return home.clock.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("remaining", "seconds", "limit", "free_after"),
+    [
+        (0, 60, 100, 60),
+        (0, 12.5, 100, 12.5),
+        (0, 90_000, 100, 3_600),  # nobody is taken at such a word for ever
+        (0, None, 100, 10),
+        (0, 30, None, 30),
+        (0, 30, 0, 0),  # "0 of 0" is no limit
+        (None, 30, 100, 0),
+        (1, 30, 100, 0),
+        (0, -5, 100, 0),
+    ],
+)
+def test_what_the_provider_says_is_used_up_is_left_alone_until_it_frees(
+    remaining: int | None, seconds: float | None, limit: int | None, free_after: float
+) -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider()
+        client.rates = lambda number: (told(clock, remaining, seconds, limit=limit),) if number == 1 else ()
+        home = Home(clock, provider("a", client), provider("b", ScriptedProvider()))
+        await home.router.process(ask())
+        assert await waited(home, 4_000, 2.0) == pytest.approx(free_after, abs=2)
+        home.assert_nothing_left()
+
+    run(main)
+
+
+def test_what_is_under_way_is_taken_off_what_is_left() -> None:
+    async def main(clock: LoopClock) -> None:
+        # All are sent before the first one is told that five more may come: three already have.
+        client = ScriptedProvider([1.0, "ok", Finish.STOP], silent_seconds=0.2)
+        client.rates = lambda number: (told(clock, 5, 30),) if number == 1 else ()
+        home = Home(clock, provider("a", client), provider("b", ScriptedProvider()))
+        tasks = [asyncio.create_task(home.router.process(ask())) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        assert len(client.calls) == 4
+        # Two more: five are left, less the three that may not be in it.
+        targets = [(await home.router.process(ask(bounds=Bounds(max_output=1)))).target.provider_id for _ in range(4)]
+        assert targets == ["a", "a", "b", "b"]
+        await asyncio.gather(*tasks)
+        home.assert_nothing_left()
+
+    run(main)
+
+
+def test_what_was_not_used_is_given_back_unless_a_newer_word_has_it() -> None:
+    clock = HandClock()
+    bucket = Told(clock)
+    window = RateWindow("requests", None, 10, clock.now() + 60)
+    bucket.hear(window, 0)
+    first, second = bucket.take(1), bucket.take(1)
+    bucket.settle(first, 1, 0)
+    assert bucket.level == 9
+    bucket.hear(replace(window, remaining=5), 0)
+    bucket.settle(second, 1, 0)
+    assert bucket.level == 5
+
+
+def test_a_newer_word_takes_the_place_of_an_older_one() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider()
+        client.rates = lambda number: (told(clock, 1 if number == 1 else 50, 600),)
+        home = Home(clock, provider("a", client), provider("b", ScriptedProvider()))
+        for _ in range(10):
+            assert (await home.router.process(ask())).target.provider_id == "a"
+        assert home.router.rates("a") == (told(clock, 50, 600),)
+        assert home.router.rates("b") == ()
+
+    run(main)
+
+
+def test_a_limit_that_refills_lets_through_what_has_come_back() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider()
+        # Of 10,000 tokens a minute 1,000 are left; full again in 54 s: 166.7 come back in a second.
+        window = RateWindow("tokens", 10_000, 1_000, clock.now() + 54)
+        client.rates = lambda number: (window,) if number == 1 else ()
+        home = Home(clock, provider("a", client), provider("b", ScriptedProvider()))
+        request = ask("", bounds=Bounds(max_output=1_992))
+        need = home.router.plan(request).candidates[0].estimate.tokens
+        await home.router.process(request)
+        assert await waited(home, 60, 0.1, request) == pytest.approx((need - 1_000) * 54 / 9_000, abs=0.11)
+
+    run(main)
+
+
+def test_another_model_of_the_provider_goes_on() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider()
+        client.rates = lambda number: (told(clock, 0, 30),) if number == 1 else ()
+        models = tuple(Model(name, prices=FREE, local=True) for name in ("x", "y"))
+        home = Home(clock, provider("a", client, models=models))
+        targets = [(await home.router.process(ask())).target.model_id for _ in range(2)]
+        assert targets == ["x", "y"]
+
+    run(main)
+
+
+def test_a_refusal_teaches_too_and_names_what_it_waits_for() -> None:
+    async def main(clock: LoopClock) -> None:
+        failure = Failure(
+            FailureClass.RATE_LIMIT,
+            Phase.SENT,
+            billed=Billed.NO,
+            status=429,
+            retry_at=clock.now() + 1,
+            rates=(told(clock, 0, 40),),
+        )
+        home = Home(clock, provider("a", ScriptedProvider([failure])))
+        with pytest.raises(RequestFailed):
+            await home.router.process(ask(bounds=Bounds(attempts=1)))
+        assert home.router.rates("a") == failure.rates
+        await asyncio.sleep(2)  # the pause is over
+        with pytest.raises(RequestFailed) as caught:
+            await home.router.process(ask())
+        assert (caught.value.code, caught.value.bucket) == (RefusalCode.LIMITED, told_key(A, Unit.REQUESTS))
+        assert caught.value.free_at == pytest.approx(clock.now() + 38)
+
+    run(main)
+
+
+def test_a_pause_is_named_by_a_refusal_shown_as_a_limit_and_can_be_ended() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(
+            lambda number: (
+                failing(FailureClass.RATE_LIMIT, status=429, retry_at=clock.now() + 500)
+                if number == 1
+                else ["ok", Finish.STOP]
+            )
+        )
+        home = Home(clock, provider("a", client))
+        with pytest.raises(RequestFailed):
+            await home.router.process(ask())
+        with pytest.raises(RequestFailed) as caught:
+            await home.router.process(ask())
+        key = pause_key("a", "m")
+        assert (caught.value.code, caught.value.bucket) == (RefusalCode.LIMITED, key)
+        assert caught.value.free_at == clock.now() + 500
+        assert home.router.limits("a") == (LimitStatus(key, 0, 0, clock.now() + 500, learned=True),)
+        home.router.reset_limits("a", key)
+        assert home.router.limits("a") == ()
+        await home.router.process(ask())
+
+    run(main)
+
+
+# --- status and reset ----------------------------------------------------------------------------
+
+
+def test_every_limit_shows_how_it_stands_and_begins_anew_when_told() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(["ok", Usage(fresh_in=600, text_out=400), Finish.STOP])
+        client.rates = lambda _: (told(clock, 0, 50),)
+        limits = {
+            "requests_per_minute": 60,
+            "requests_per_hour": 100,
+            "burst": 1,
+            "tokens_per_minute": 2_000,
+            "concurrent": 3,
+        }
+        home = Home(clock, provider("a", client, **limits))
+        keys = [requests_key("a", window) for window in (Window.MINUTE, Window.HOUR, Window.BURST)]
+        keys += [tokens_key("a"), slots_key("a")]
+        assert home.router.limits("a") == tuple(
+            LimitStatus(key, limit, 0, None, learned=False)
+            for key, limit in zip(keys, (60, 100, 1, 2_000, 3), strict=True)
+        )
+        await home.router.process(ask("", bounds=Bounds(max_output=1_000)))
+        now = clock.now()
+        used = {
+            keys[0]: (60, 1, None, False),
+            keys[1]: (100, 1, None, False),
+            keys[2]: (1, 1, now + 1, False),
+            keys[3]: (2_000, 1_000, None, False),
+            keys[4]: (3, 0, None, False),
+            told_key(A, Unit.REQUESTS): (100, 100, now + 50, True),
+        }
+        assert {status.key: status[1:] for status in home.router.limits("a")} == used
+        home.router.reset_limits("a", keys[2])
+        assert {status.key: status.used for status in home.router.limits("a")}[keys[2]] == 0
+        assert {status.key: status.used for status in home.router.limits("a")}[keys[1]] == 1
+        home.router.reset_limits("a")
+        assert all(status.used == 0 and status.free_at is None for status in home.router.limits("a"))
+        await home.router.process(ask("", bounds=Bounds(max_output=1_000)))
+        for wrong in (lambda: home.router.reset_limits("a", slots_key("b")), lambda: home.router.limits("b")):
+            with pytest.raises(KeyError):
+                wrong()
+
+    run(main)
+
+
+def test_a_new_account_is_not_held_to_what_the_old_one_was_told() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider()
+        client.rates = lambda number: (told(clock, 0, 500),) if number == 1 else ()
+        home = Home(clock, provider("a", client, credential="old"))
+        await home.router.process(ask())
+        with pytest.raises(RequestFailed):
+            await home.router.process(ask())
+        home.configure(provider("a", client, credential="new"))
+        await home.router.process(ask())
+        home.configure()
+        assert not [key for key in home.router.admission._buckets if key.scope is Scope.TARGET]
+
+    run(main)
+
+
+# --- retries -------------------------------------------------------------------------------------
+
+
+def test_in_a_total_outage_few_tries_are_retries() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(failing(FailureClass.INVALID_ANSWER))
+        home = Home(clock, provider("a", client), retries=RetrySettings(share=0.2, floor=10))
+        for _ in range(1_000):
+            with pytest.raises(RequestFailed) as caught:
+                await home.router.process(ask())
+            assert caught.value.code is RefusalCode.ALL_FAILED
+        retries = len(client.calls) - 1_000
+        minutes = clock.monotonic() / 60
+        assert 0.9 * 200 <= retries <= 200 + 10 + 10 * minutes
+        home.assert_nothing_left()
+
+    run(main)
+
+
+def test_a_few_retries_need_no_traffic_and_another_target_is_no_retry() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(lambda number: failing(FailureClass.TRANSIENT) if number % 2 else ["ok", Finish.STOP])
+        home = Home(clock, provider("a", client), retries=RetrySettings(share=0, floor=5))
+        for _ in range(5):
+            await home.router.process(ask())
+        with pytest.raises(RequestFailed):
+            await home.router.process(ask())
+        home.configure(
+            *(provider(str(n), ScriptedProvider(failing(FailureClass.TRANSIENT))) for n in range(20)),
+            provider("good", ScriptedProvider()),
+            retries=RetrySettings(share=0, floor=0),
+        )
+        assert (await home.router.process(ask())).target.provider_id == "good"
+
+    run(main)
+
+
+def test_each_provider_has_its_own_number_of_attempts_and_its_own_wait() -> None:
+    async def main(clock: LoopClock) -> None:
+        a, b = (ScriptedProvider(failing(FailureClass.INVALID_ANSWER)) for _ in range(2))
+        home = Home(
+            clock,
+            provider("a", a, attempts=1, models=tuple(Model(name, prices=FREE, local=True) for name in "xy")),
+            provider("b", b, backoff=Backoff(base=8, longest=30)),
+            attempts=4,
+        )
+        with pytest.raises(RequestFailed):
+            await home.router.process(ask())
+        # The chance is a half: waits of 4, 8 seconds.
+        assert (a.times, b.times) == ([0.0], [0.0, 4.0, 12.0])
+
+    run(main)
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    backoff = Backoff(base=1, longest=5)
+    assert [backoff.delay(retry, 1.0) for retry in (1, 2, 3, 4, 10_000)] == [1, 2, 4, 5, 5]
+    assert backoff.delay(3, 0.25) == 1

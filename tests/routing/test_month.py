@@ -90,7 +90,7 @@ def test_a_month_of_a_household() -> None:
 
         async def watch() -> None:
             """Just before each midnight the counters, the ledger and the test's own books say the same."""
-            (day_key, month_key) = router_money(home.router.config)
+            day_key, month_key, _ = router_money(home.router.config)
             day = FIRST
             while day < LAST:
                 after = datetime.combine(day.date() + timedelta(days=1), day.time(), ZONE)

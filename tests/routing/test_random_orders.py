@@ -9,15 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from custom_components.ai_router.routing.budgets import Budget
+from custom_components.ai_router.routing.config import Member, PoolConfig
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import Bounds, Finish, Target, Usage
-from custom_components.ai_router.routing.ports import AttemptStarted
+from custom_components.ai_router.routing.fleet import pool_money
+from custom_components.ai_router.routing.model import Bounds, Finish, Pins, Request, Target, Usage
+from custom_components.ai_router.routing.ports import AttemptEnded, AttemptStarted
 from custom_components.ai_router.routing.refusals import RequestFailed
-from custom_components.ai_router.routing.tickets import Window
+from custom_components.ai_router.routing.tickets import Unit, Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run
 
 LIMIT = 60_000
+POOL_LIMIT = 25_000
 ENDINGS: list[list[Any]] = [
     ["word ", 0.5, "word", Usage(fresh_in=3, text_out=2), Finish.STOP],
     ["word", Finish.STOP],
@@ -38,7 +41,8 @@ class Checked:
     def __init__(self, clock: LoopClock, chance: random.Random) -> None:
         self.chance = chance
         self.clients = [ScriptedProvider(lambda _: chance.choice(ENDINGS)) for _ in range(3)]
-        self.home = Home(clock, *self.providers(), budgets=(Budget(Window.DAY, 3 * LIMIT),))
+        self.home = Home(clock, *self.providers(), **self.settings())
+        self.by_pool: dict[str | None, int] = {}
         self.home.router.subscribe(self.check)
         self.worst = 0
 
@@ -55,22 +59,44 @@ class Checked:
             for n, client in enumerate(self.clients)
         ]
 
+    def settings(self) -> dict[str, Any]:
+        """Make a pool with a small budget, which hands over at its cap, and one that stands in for it."""
+        pools = {
+            "small": PoolConfig(
+                "small",
+                "Small",
+                (Member("p0"), Member("p1")),
+                fallback="other",
+                at_cap=self.chance.choice([None, "other"]),
+                budgets=(Budget(Window.DAY, POOL_LIMIT), Budget(Window.MONTH, POOL_LIMIT * 2)),
+            ),
+            "other": PoolConfig("other", "Other", (Member("p1"), Member("p2")), fallback="small"),
+        }
+        return {"budgets": (Budget(Window.DAY, 3 * LIMIT),), "pools": pools}
+
     def check(self, event: object) -> None:
+        if isinstance(event, AttemptEnded):
+            pool = event.attempt.pool
+            self.by_pool[pool] = self.by_pool.get(pool, 0) + event.attempt.outcome.cost
         if not isinstance(event, AttemptStarted):
             return
         admission = self.home.router.admission
-        lane = self.home.router._dispatcher.planner.fleet.get(event.ticket.target)
-        assert lane is not None
-        for key in lane.money:
+        for key in event.ticket.takes:
+            if key.unit is not Unit.MONEY:
+                continue
             bucket = admission.money(key)
             account = bucket.account
-            if bucket.limit is not None and key in event.ticket.takes:
+            if bucket.limit is not None:
                 assert account.settled + account.held <= bucket.limit
+
+    def question(self, bounds: Bounds) -> Request:
+        pins = Pins(pool=self.chance.choice([None, "small", "other"]))
+        return ask("x" * self.chance.randrange(1, 3_000), bounds=bounds, pins=pins)
 
     async def request(self) -> None:
         bounds = Bounds(timeout=self.chance.choice([1.0, 10.0, 60.0]), max_output=self.chance.choice([1, 10]))
         began = self.home.clock.monotonic()
-        work = self.home.router.process(ask("x" * self.chance.randrange(1, 3_000), bounds=bounds))
+        work = self.home.router.process(self.question(bounds))
         task = asyncio.ensure_future(work)
         cancel_after = self.chance.choice([None, None, 0.0, 0.1, 1.0, 5.0])
         if cancel_after is not None:
@@ -93,6 +119,10 @@ class Checked:
         )
         for spent in counted.values():
             assert spent <= LIMIT + over
+        for pool in home.router.config.pools.values():
+            settled = [admission.money(key).account.settled for key in pool_money(pool)]
+            assert settled == [self.by_pool.get(pool.id, 0)] * len(settled)
+        assert self.by_pool.get("small", 0) <= POOL_LIMIT + over
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -105,7 +135,7 @@ def test_money_slots_and_probes_hold_in_any_order(seed: int) -> None:
             tasks.append(asyncio.create_task(checked.request()))
             await asyncio.sleep(checked.chance.choice([0, 0, 0.3, 7.0]))
             if checked.chance.random() < 0.1:
-                checked.home.configure(*checked.providers(), budgets=(Budget(Window.DAY, 3 * LIMIT),))
+                checked.home.configure(*checked.providers(), **checked.settings())
         await asyncio.gather(*tasks)
         checked.check_end()
 

@@ -11,28 +11,25 @@ from .bell import Bell
 from .breakers import Breakers
 from .budgets import Budget, Crossing, MoneyBucket
 from .calendar import Calendar
-from .config import EACH_USER, ProviderConfig, RouterConfig
+from .config import EACH_USER, RouterConfig
 from .failures import Billed, FailureClass, Phase
 from .fleet import (
     Fleet,
     Lane,
+    pool_money,
     provider_money,
     request_money,
-    requests_key,
     router_money,
-    slots_key,
-    tokens_key,
     user_budgets,
 )
-from .limits import Bucket, SlidingWindow, Slots, TokenBucket
-from .model import Caller
+from .limits import Bucket, Slots
+from .model import Caller, RateWindow, Target
 from .money import Picodollars
 from .outcome import Outcome
 from .ports import BudgetCrossed, Bus, Clock, Overrun, Spending
-from .tickets import BucketKey, Claim, Granted, Refused, Scope, Ticket, TicketState, Unit, Window
+from .provider_limits import ProviderLimits
+from .tickets import BucketKey, Claim, Granted, Load, Refused, Scope, Ticket, TicketState, Unit
 
-_MINUTE = 60.0
-_HOUR = 3_600.0
 _LEASE = 900.0
 # Far from a limit: at least a fifth of it stays free.
 _FAR = 5
@@ -49,7 +46,9 @@ class Admission:
         self.calendar = Calendar()
         self.breakers = Breakers(clock, bus)
         self._buckets: dict[BucketKey, Bucket] = {}
+        self.limits = ProviderLimits(clock, self._buckets)
         self._open: set[Ticket] = set()
+        self._under_way: dict[Target, int] = {}
         self._numbers = count(1)
         # Random too: a machine without a clock may start twice in the same millisecond.
         self._prefix = f"{int(clock.now() * 1000):x}{urandom(2).hex()}"
@@ -64,10 +63,9 @@ class Admission:
         """
         config = self._config = fleet.config
         self.calendar.set(config.zone, config.week_start)
-        for provider in config.providers.values():
-            self._apply_limits(provider)
-        old = [key for key in self._buckets if key.scope is Scope.PROVIDER and key.id not in config.providers]
-        for key in old:
+        self.limits.apply(config.providers)
+        kept = {Scope.PROVIDER: config.providers, Scope.POOL: config.pools}
+        for key in [key for key in self._buckets if key.scope in kept and key.id not in kept[key.scope]]:
             del self._buckets[key]
         known = set(self._buckets)
         for key in self._money_keys(config, history):
@@ -83,6 +81,8 @@ class Admission:
         yield from router_money(config)
         for provider in config.providers.values():
             yield from provider_money(provider)
+        for pool in config.pools.values():
+            yield from pool_money(pool)
         users = {row.user_id for row in history if row.user_id} | (config.user_budgets.keys() - {EACH_USER})
         for user_id in users:
             yield from request_money(config, Caller(user_id), None)
@@ -97,22 +97,13 @@ class Admission:
                 budgets = config.budgets
             case Scope.PROVIDER if key.id in config.providers:
                 budgets = config.providers[key.id].budgets
+            case Scope.POOL if key.id in config.pools:
+                budgets = config.pools[key.id].budgets
             case Scope.USER:
                 budgets = user_budgets(config, key.id)
             case Scope.LABEL:
                 budgets = config.label_budgets.get(key.id, ())
         return next((budget for budget in budgets if budget.window is key.window), None)
-
-    def _apply_limits(self, provider: ProviderConfig) -> None:
-        rate = provider.requests_per_minute
-        self._requests(requests_key(provider.id)).limit = rate
-        self._requests(requests_key(provider.id, Window.HOUR)).limit = provider.requests_per_hour
-        burst = self._requests(requests_key(provider.id, Window.BURST))
-        burst.limit = provider.burst
-        if rate and provider.burst:
-            burst.seconds = _MINUTE * provider.burst / rate
-        self._tokens(tokens_key(provider.id)).limit = provider.tokens_per_minute
-        self.slots(provider.id).limit = provider.concurrent
 
     # --- the buckets ---------------------------------------------------------------------------------
 
@@ -124,29 +115,17 @@ class Admission:
             bucket.set_budget(self._budget(key))
         return bucket
 
-    def _requests(self, key: BucketKey) -> SlidingWindow:
-        bucket = self._buckets.get(key)
-        if not isinstance(bucket, SlidingWindow):
-            bucket = self._buckets[key] = SlidingWindow(self._clock, _HOUR if key.window is Window.HOUR else _MINUTE)
-        return bucket
-
-    def _tokens(self, key: BucketKey) -> TokenBucket:
-        bucket = self._buckets.get(key)
-        if not isinstance(bucket, TokenBucket):
-            bucket = self._buckets[key] = TokenBucket(self._clock)
-        return bucket
-
     def slots(self, provider_id: str) -> Slots:
         """Return the slots of a provider: what is under way."""
-        key = slots_key(provider_id)
-        bucket = self._buckets.get(key)
-        if not isinstance(bucket, Slots):
-            bucket = self._buckets[key] = Slots(self._clock)
-        return bucket
+        return self.limits.slots(provider_id)
 
     def requests_last_minute(self, provider_id: str) -> int:
         """Return how many requests a provider got in the last 60 s."""
-        return self._requests(requests_key(provider_id)).used
+        return self.limits.requests(provider_id).used
+
+    def load(self, target: Target) -> Load:
+        """Return how many attempts are under way now, on a target and on its provider."""
+        return Load(self._under_way.get(target, 0), self.slots(target.provider_id).used)
 
     @property
     def open_tickets(self) -> frozenset[Ticket]:
@@ -193,6 +172,8 @@ class Admission:
             takes = {**dict.fromkeys((*lane.money, *extra), hold if take is None else take), **takes}
         if lane.tokens is not None:
             takes = {**takes, lane.tokens: tokens}
+        if told := self.limits.takes(lane.target, tokens):
+            takes = {**takes, **told}
         return Claim(lane.target, takes, hold, probe)
 
     def refusal(self, claim: Claim) -> Refused | None:
@@ -239,7 +220,12 @@ class Admission:
             probe=claim.probe,
         )
         self._open.add(ticket)
+        self._under_way[claim.target] = self._under_way.get(claim.target, 0) + 1
         return ticket
+
+    def opened(self, ticket: Ticket, rates: tuple[RateWindow, ...]) -> None:
+        """Learn what a provider tells of its limits as it begins to answer, or refuses."""
+        self.limits.hear(ticket, rates, self._open)
 
     async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
         """Book an attempt's end in the windows it was granted in. A second settle does nothing."""
@@ -247,6 +233,9 @@ class Admission:
             return
         ticket.state = TicketState.SETTLED
         self._open.discard(ticket)
+        running = self._under_way.pop(ticket.target) - 1
+        if running:
+            self._under_way[ticket.target] = running
         for key, window_id in ticket.window_ids.items():
             bucket = self._buckets.get(key)
             if bucket is None:
@@ -258,6 +247,8 @@ class Admission:
                     self._bus(Overrun(ticket.target.provider_id, key, window_id, overrun))
                 self._warn(key, bucket, window_id)
         slots = self.slots(ticket.target.provider_id)
+        if outcome.failure is not None and outcome.failure.rates:
+            self.opened(ticket, outcome.failure.rates)
         if outcome.failure is None:
             slots.answered()
         elif outcome.failure.cls is FailureClass.OVERLOADED:
@@ -274,10 +265,16 @@ class Admission:
     # --- what outlives a restart ---------------------------------------------------------------------
 
     def reset(self, provider_id: str) -> None:
-        """Close a provider's breakers and forget its requests of the last minute."""
+        """Close a provider's breakers, and forget its requests of the last minute and what it told of its limits."""
         self.breakers.reset(provider_id)
-        self._requests(requests_key(provider_id)).restore([])
+        self.limits.forget(provider_id)
         self.changed.fire()
+
+    def reset_limits(self, provider_id: str, key: BucketKey | None) -> bool:
+        """Let one of a provider's limits begin anew, or all; return whether there is such a one."""
+        found = self.limits.reset(provider_id, key)
+        self.changed.fire()
+        return found
 
     def _restore_spending(self, history: Sequence[Spending], keys: Set[BucketKey]) -> None:
         now = self._clock.now()
@@ -294,18 +291,13 @@ class Admission:
             if cost:
                 bucket.add_settled(current, cost, self._config.alert_at)
 
-    def restore_requests(self, provider_id: str, started: Sequence[float]) -> None:
-        """Set a provider's requests of the last hour (wall clock)."""
-        now = self._clock.now()
-        ages = [max(0.0, now - when) for when in started]
-        self._requests(requests_key(provider_id, Window.HOUR)).restore(ages)
-        self._requests(requests_key(provider_id)).restore([age for age in ages if age < _MINUTE])
-
 
 def _owner(scope: Scope, row: Spending) -> str:
     match scope:
         case Scope.PROVIDER:
             return row.provider_id
+        case Scope.POOL:
+            return row.pool
         case Scope.USER:
             return row.user_id
         case Scope.LABEL:
@@ -320,7 +312,7 @@ def _actual(unit: Unit, taken: int, outcome: Outcome) -> int:
     match unit:
         case Unit.MONEY:
             return outcome.cost
-        case Unit.REQUESTS:
+        case Unit.REQUESTS | Unit.INPUT_TOKENS | Unit.OUTPUT_TOKENS:
             return 0 if failure is not None and failure.phase is Phase.UNSENT else taken
         case Unit.SLOTS:
             return 0

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from math import isfinite
 
 from .failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
 from .model import (
+    Alive,
     Call,
     Event,
     Finish,
     Finished,
+    Op,
     Opened,
     Part,
     RateWindow,
@@ -20,7 +23,10 @@ from .model import (
     ToolCallDone,
     Usage,
     UsageTotal,
+    Vector,
+    Vectors,
 )
+from .money import Picodollars
 from .ports import Clock, Provider
 from .tokens import output_estimate
 from .watch import Watch
@@ -42,11 +48,13 @@ class Trial:
         "_thoughts",
         "_tools",
         "_watch",
+        "cost",
         "finish",
         "first_content",
         "phase",
         "rates",
         "usage",
+        "vectors",
     )
 
     def __init__(self, client: Provider, call: Call, clock: Clock) -> None:
@@ -65,20 +73,24 @@ class Trial:
         self._hurried = False
         self.phase = Phase.UNSENT
         self.usage: Usage | None = None
+        self.cost: Picodollars | None = None
         self.finish: Finish | None = None
         self.first_content: float | None = None
         self.rates: tuple[RateWindow, ...] = ()
+        self.vectors: list[Vector] = []
 
-    async def events(self, first_by: float, end_by: float) -> AsyncGenerator[Event]:
-        """Send the call and yield its events until the terminator.
+    async def events(self, first_by: float, hurry_by: float, end_by: float) -> AsyncGenerator[Event]:
+        """Send the call and yield its events until the terminator; signs of life are not passed on.
 
-        `first_by` is when the first content must be there, `end_by` when all must be. Raises `AttemptFailed`, also
-        for an answer that ends without its terminator or says nothing.
+        `first_by` is when a silent server must have given the first content; one that shows signs of life may take
+        longer. `hurry_by` is when the caller wants it whatever the server does, `end_by` when all must be there.
+        Raises `AttemptFailed`, also for an answer that ends without its terminator or says nothing.
         """
         self.phase = Phase.SENT
-        self._hurried = first_by < self._clock.monotonic() + self._call.timeouts.first_token
         idle = self._call.timeouts.idle
-        limit = min(first_by, end_by)
+        patient = min(first_by, end_by)
+        limit = min(patient, hurry_by)
+        self._hurried = hurry_by < patient
         watch = self._watch = Watch()
         try:
             async with aclosing(self._client.attempt(self._call)) as stream:
@@ -87,7 +99,12 @@ class Trial:
                     self._keep(event)
                     if self.first_content is not None:
                         limit = min(self._clock.monotonic() + idle, end_by)
-                    yield event
+                    elif isinstance(event, Alive):
+                        patient = min(max(patient, self._clock.monotonic() + idle), end_by)
+                        limit = min(patient, hurry_by)
+                        self._hurried = hurry_by < patient
+                    if not isinstance(event, Alive):
+                        yield event
         except StopAsyncIteration:
             self._judge()
             return
@@ -116,8 +133,11 @@ class Trial:
             case ToolCallDone(call):
                 self._tools.append(call)
                 self._content(str(call.arguments))
-            case UsageTotal(usage):
-                self.usage = usage
+            case Vectors(vectors):
+                self._began()
+                self._take(vectors)
+            case UsageTotal(usage, cost):
+                self.usage, self.cost = usage, cost
             case Opened(rates):
                 self.rates = rates
             case Finished(reason):
@@ -126,6 +146,9 @@ class Trial:
     def _content(self, text: str) -> None:
         self._bytes += len(text.encode())
         self._deltas += 1
+        self._began()
+
+    def _began(self) -> None:
         if self.first_content is None:
             self.first_content = self._clock.monotonic()
             self.phase = Phase.STREAMING
@@ -157,6 +180,9 @@ class Trial:
             raise AttemptFailed(
                 Failure(FailureClass.STREAM_CUT, self.phase, "ended without a terminator", billed=Billed.PARTIAL)
             )
+        if self._call.op is Op.EMBED:
+            self._judge_vectors()
+            return
         if self._tools or any(text.strip() for text in self._texts):
             return
         if self.finish is Finish.FILTERED:
@@ -171,6 +197,24 @@ class Trial:
             )
         detail = "an empty answer" if self.finish is not Finish.LENGTH else "thinking used up all output tokens"
         raise AttemptFailed(Failure(FailureClass.EMPTY, self.phase, detail, billed=Billed.PARTIAL))
+
+    def _take(self, vectors: tuple[Vector, ...]) -> None:
+        """Keep vectors: one for each text and no more, all of one size, all of numbers."""
+        self.vectors.extend(vectors)
+        texts, sizes = len(self._call.messages), {len(vector) for vector in self.vectors}
+        if len(self.vectors) > texts:
+            raise self._invalid(f"more vectors than the {texts} texts")
+        if len(sizes) > 1 or 0 in sizes:
+            raise self._invalid(f"vectors of {' and '.join(map(str, sorted(sizes)))} numbers")
+        if not all(isfinite(sum(vector)) for vector in vectors):
+            raise self._invalid("a vector of which not all are numbers")
+
+    def _judge_vectors(self) -> None:
+        if len(self.vectors) < len(self._call.messages):
+            raise self._invalid(f"{len(self.vectors)} vectors for {len(self._call.messages)} texts")
+
+    def _invalid(self, detail: str) -> AttemptFailed:
+        return AttemptFailed(Failure(FailureClass.INVALID_ANSWER, self.phase, detail, billed=Billed.PARTIAL))
 
     def parts(self) -> tuple[Part, ...]:
         """Return what the answer is made of."""

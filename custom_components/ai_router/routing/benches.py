@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from .failures import MEANING, Failure, FailureClass, FailureScope
-from .model import Target
+from .model import Capability, Target
 
 _HOUR = 3_600.0
 # How long without a told end, and at the most with one (seconds). None: until a person mends it.
 _DEFAULT: dict[FailureClass, float | None] = {
     FailureClass.CREDENTIAL: None,
+    # What is believed to stay in the house and does not: nothing more goes there until a person has looked.
+    FailureClass.NOT_LOCAL: None,
     FailureClass.BILLING: _HOUR,
     FailureClass.REGION: _HOUR,
     FailureClass.MODEL_MISSING: 600.0,
@@ -17,7 +19,10 @@ _DEFAULT: dict[FailureClass, float | None] = {
     FailureClass.OVERLOADED: 0.0,
 }
 _LONGEST: dict[FailureClass, float] = {FailureClass.RATE_LIMIT: _HOUR, FailureClass.OVERLOADED: 300.0}
+_BLIND = 24 * _HOUR
 _LONGEST_OTHER = 32 * 24 * _HOUR
+
+_PLAIN = Capability.CHAT | Capability.STREAMING
 
 type BenchKey = tuple[str, str | None]
 
@@ -43,6 +48,8 @@ class Benches:
     def __init__(self) -> None:
         """Begin with nothing set aside."""
         self._benches: dict[BenchKey, Bench] = {}
+        self._blind: dict[Target, float] = {}
+        self._unable: dict[Target, set[Capability]] = {}
 
     def note(self, target: Target, failure: Failure, now: float) -> BenchKey | None:
         """Set aside what a failure says; return its key, or None where the failure asks for no bench."""
@@ -84,7 +91,13 @@ class Benches:
         ended = [key for key in self._benches if key[0] == provider_id]
         for key in ended:
             del self._benches[key]
+        self._blind = {target: until for target, until in self._blind.items() if target.provider_id != provider_id}
+        self._unable = {target: what for target, what in self._unable.items() if target.provider_id != provider_id}
         return ended
+
+    def end(self, key: BenchKey) -> None:
+        """End one bench."""
+        self._benches.pop(key, None)
 
     def all(self) -> dict[BenchKey, Bench]:
         """Return everything that is set aside, to be kept over a restart."""
@@ -93,3 +106,23 @@ class Benches:
     def restore(self, key: BenchKey, bench: Bench) -> None:
         """Set aside again what was before a restart."""
         self._benches[key] = bench
+
+    def blind(self, target: Target, now: float) -> None:
+        """Note that a target drops pictures: for a day, or until its provider is mended, it is shown none."""
+        self._blind[target] = now + _BLIND
+
+    def is_blind(self, target: Target, now: float) -> bool:
+        """Say whether a target was found to drop pictures."""
+        return bool(self._blind) and self._blind.get(target, 0.0) > now
+
+    def unable(self, target: Target, needs: Capability) -> None:
+        """Note that a target's server refused what needs all this: until a restart, or its provider is mended.
+
+        Which of several it cannot do, nobody told: only requests that need them all again are kept from it.
+        """
+        if needs := needs & ~_PLAIN:
+            self._unable.setdefault(target, set()).add(needs)
+
+    def is_unable(self, target: Target, needs: Capability) -> bool:
+        """Say whether a target is known to refuse a request with these needs."""
+        return bool(self._unable) and any(what in needs for what in self._unable.get(target, ()))

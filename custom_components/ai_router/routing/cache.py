@@ -14,7 +14,7 @@ from enum import StrEnum
 from sys import getsizeof
 from typing import NamedTuple, Protocol
 
-from .model import CacheMode, Finish, Request, Target, Text, Thinking, Usage
+from .model import CacheMode, Finish, Op, Request, Target, Text, Thinking, Usage
 from .money import Picodollars
 from .outcome import Reply
 from .ports import Clock
@@ -119,10 +119,11 @@ class CacheStats:
 def may_share(request: Request, use: CacheUse) -> bool:
     """Say whether a request may be given the answer to an equal one, earlier or under way.
 
-    A temperature above 0 asks for variety, tools act on the house: neither is shared, unless the former says so.
+    A temperature above 0 asks for variety, tools act on the house: neither is shared, unless the former says so. What
+    is kept is words: vectors are not.
     """
     mode = request.cache_mode
-    if use is CacheUse.OFF or mode is CacheMode.BYPASS or request.tools:
+    if use is CacheUse.OFF or mode is CacheMode.BYPASS or request.tools or request.op is not Op.CHAT:
         return False
     if mode is not CacheMode.DEFAULT or use is CacheUse.ALL:
         return True
@@ -218,6 +219,8 @@ class AnswerCache:
 
     def _answer(self, reply: Reply) -> Answer | None:
         if reply.finish is not Finish.STOP or not all(isinstance(part, Text | Thinking) for part in reply.parts):
+            return None
+        if reply.trimmed:  # an answer to less than was asked
             return None
         try:
             data = None if reply.data is None else json.dumps(reply.data, ensure_ascii=False)

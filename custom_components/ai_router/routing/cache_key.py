@@ -14,7 +14,7 @@ from operator import attrgetter
 from types import NoneType
 from typing import Any
 
-from .model import Audio, Bounds, Caller, Image, Request, Role, Target, Text
+from .model import NO_BOUNDS, Audio, Bounds, Caller, Image, Request, Role, Target, Text
 
 _SCHEMA = 1
 """To be raised when a key comes to mean something else; answers kept under older keys are then never found."""
@@ -27,6 +27,7 @@ NOT_IN_KEY: dict[type, dict[str, str]] = {
         "priority": "when it is asked, not what",
         "label": "for the accounts and for rules; where a rule leads shows in the allowed targets",
         "entities": "for rules, as the label",
+        "areas": "for rules, as the label",
         "stream": "the same answer, in pieces or whole",
         "degrade": "what is taken instead of an answer; that is never kept",
     },
@@ -63,15 +64,15 @@ def is_personal(request: Request) -> bool:
     )
 
 
-def cache_key(request: Request, allowed: Iterable[Target], *, local_only: bool) -> str:
+def cache_key(request: Request, allowed: Iterable[Target], *, local_only: bool, bounds: Bounds = NO_BOUNDS) -> str:
     """Return the key of a request (hexadecimal).
 
-    `allowed` are the targets that may ever take it and `local_only` is what holds for it in the end: the same words
-    asked under other rights are another question. A personal request's answer is for its user alone. Raises `NoKey`.
+    `allowed` are the targets that may ever take it, `local_only` and `bounds` what holds for it in the end: the same
+    words asked under other rights are another question. A personal request's answer is for its user alone. Raises `NoKey`.
     """
     reader = request.caller.user_id if is_personal(request) else None
     try:
-        whole = [_SCHEMA, _canonical(request), sorted(allowed), local_only, reader]
+        whole = [_SCHEMA, _canonical(request), sorted(allowed), local_only, _canonical(bounds), reader]
         return sha256(_as_json(whole).encode("utf-8", "surrogatepass")).hexdigest()
     except TypeError, ValueError, RecursionError:
         raise NoKey from None

@@ -1,15 +1,19 @@
 """What the household has set, as the core sees it: plain values, compared to find what changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, time, tzinfo
+from itertools import chain
 
 from .breaker import DEFAULT_BREAKER, BreakerSettings
 from .budgets import AtCap, Budget
 from .cache import DEFAULT_CACHE, CacheSettings
+from .health import DEFAULT_HEALTH, HealthSettings
 from .model import DEFAULT_TIMEOUTS, NO_BOUNDS, Bounds, Capability, Model, Op, Timeouts
 from .money import Picodollars
 from .ports import Provider
+from .retries import DEFAULT_BACKOFF, DEFAULT_RETRIES, Backoff, RetrySettings
+from .sight import LeastTokens
 
 DEFAULT_MAX_OUTPUT = 1_000
 DEFAULT_REASONING_OUTPUT = 4_000
@@ -24,7 +28,8 @@ class ProviderConfig:
 
     `priority`: the larger number goes first; `weight` is its share where a strategy goes by shares, 0 is none. Limits
     of None do not exist. `burst` is how many of a minute's requests may come at once; the others are spread over the
-    minute. `users` are the ids of those who may use it, None is everybody.
+    minute. Of one request it gets at most so many `attempts`, over all its models (None: as many as the router allows);
+    `backoff` is the wait between two on one model (None: the router's). `users` are the ids of those who may use it, None is everybody; the house itself always may.
     """
 
     id: str
@@ -43,7 +48,10 @@ class ProviderConfig:
     concurrent: int | None = None
     budgets: tuple[Budget, ...] = ()
     timeouts: Timeouts = DEFAULT_TIMEOUTS
+    attempts: int | None = None
+    backoff: Backoff | None = None
     credential: str = ""
+    least_picture: LeastTokens | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ class PoolConfig:
     """A named set of targets with its own strategy (None is the router's).
 
     `fallback` is the pool that is asked when this one cannot answer. `bounds` and `local_only` tighten what the
-    router allows. `at_cap` is the cheaper pool that takes over when a budget of this one is used up.
+    router allows, in the fallback pool too. `at_cap` is the cheaper pool that takes over when a hard budget of this one
+    is used up; where it is None, the fallback pool goes on with what the router's `at_cap` still lets go on.
     """
 
     id: str
@@ -80,7 +89,9 @@ class Conditions:
 
     `entities` are the cameras and entities that a request shows, `sources` who carries it (action, ai_task,
     conversation), `tokens_from` and `tokens_to` the estimated size of the prompt, `needs` what it must be able to use.
-    `after` and `before` are times of day in the household's zone; a span may go over midnight.
+    `areas` are those of the device that asks and of what the request shows. `tokens_from` and `after` belong to their
+    span, `tokens_to` and `before` do not. `after` and `before` are times of day in the household's zone; a span may go
+    over midnight.
     """
 
     ops: frozenset[Op] = frozenset()
@@ -101,12 +112,13 @@ class Conditions:
 class RuleConfig:
     """Requests like this go there. A rule points (`pool`, `providers`) and tightens, it never loosens.
 
-    `priority`: of the rules that match, the one with the larger number decides where; all of them tighten.
+    `priority`: of the rules that match, the one with the larger number decides where; all of them tighten. `when` is
+    None where what was set cannot be read: such a rule is about every request.
     """
 
     id: str
     name: str
-    when: Conditions
+    when: Conditions | None
     priority: int = 0
     enabled: bool = True
     pool: str | None = None
@@ -123,7 +135,9 @@ class RouterConfig:
     keyed by user id, `EACH_USER` is everybody's own where nothing else is set. `alert_at` is the share of a budget at
     which it warns. Holds far from a limit are what the task usually needs, unless `worst_case` is set. At most `queue_size` requests wait for a limit,
     and only if it frees within `longest_wait` seconds; for a free slot they wait as long as their time allows. `users` are
-    the ids of those who may ask at all, None is everybody; the house itself always may.
+    the ids of those who may ask at all, None is everybody; the house itself always may. A target that failed is tried
+    again while a request has had fewer than so many `attempts` in all, after `backoff`, and as far as `retries` allow.
+    Providers are checked for free about every `health_interval` seconds; None: only when somebody asks for it.
     """
 
     providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
@@ -143,10 +157,24 @@ class RouterConfig:
     longest_wait: float = 5.0
     bounds: Bounds = DEFAULT_BOUNDS
     attempts: int = DEFAULT_ATTEMPTS
+    backoff: Backoff = DEFAULT_BACKOFF
+    retries: RetrySettings = DEFAULT_RETRIES
     max_output: int = DEFAULT_MAX_OUTPUT
     reasoning_output: int = DEFAULT_REASONING_OUTPUT
     unknown_price_hold: Picodollars | None = 50_000_000_000
     breaker: BreakerSettings = DEFAULT_BREAKER
+    health: HealthSettings = DEFAULT_HEALTH
+    health_interval: float | None = None
     cache: CacheSettings = DEFAULT_CACHE
     zone: tzinfo = UTC
     week_start: int = 0
+
+    def all_budgets(self) -> Iterator[Budget]:
+        """Return every budget that there is, whoever's it is."""
+        return chain(
+            self.budgets,
+            *(provider.budgets for provider in self.providers.values()),
+            *(pool.budgets for pool in self.pools.values()),
+            *self.user_budgets.values(),
+            *self.label_budgets.values(),
+        )

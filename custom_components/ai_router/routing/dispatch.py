@@ -10,13 +10,14 @@ from .admission import Admission
 from .bell import Bell
 from .benches import Benches
 from .breaker import Breaker
-from .fleet import slots_key
-from .metrics import Recent
-from .planner import Draft, Offer, Planner
+from .fleet import pause_key, slots_key
+from .offers import Offer
+from .planner import Draft, Planner
 from .plans import LeftOut, Why
 from .ports import Clock
 from .refusals import RefusalCode, RequestFailed
-from .tickets import Granted, Refused, Ticket, Unit
+from .retries import RetryBudget
+from .tickets import BucketKey, Granted, Refused, Ticket, Unit
 from .trip import Trip
 from .waiting_room import WaitingRoom
 
@@ -27,6 +28,7 @@ _DYNAMIC: tuple[tuple[Why, RefusalCode], ...] = (
     (Why.LIMITED, RefusalCode.LIMITED),
     (Why.BREAKER_OPEN, RefusalCode.ALL_DOWN),
     (Why.BENCHED, RefusalCode.ALL_DOWN),
+    (Why.UNKNOWN_STRATEGY, RefusalCode.UNKNOWN_STRATEGY),
 )
 
 
@@ -46,11 +48,12 @@ class Dispatcher:
         stop: Bell,
         room: WaitingRoom,
         chance: Callable[[], float],
-        recent: Callable[[str], Recent],
+        retries: RetryBudget,
     ) -> None:
         """Dispatch over one configuration.
 
-        `stop` rings when the router closes; `room` is where requests wait for limits; `chance` gives jitter, 0 to 1.
+        `stop` rings when the router closes; `room` is where requests wait for limits; `chance` gives jitter, 0 to 1;
+        `retries` is how many the whole router may send.
         """
         self.planner = planner
         self._admission = admission
@@ -59,7 +62,7 @@ class Dispatcher:
         self._stop = stop
         self._room = room
         self._chance = chance
-        self._recent = recent
+        self._retries = retries
 
     async def next(self, trip: Trip) -> tuple[Offer, Ticket]:
         """Return the next attempt's offer and ticket. Raises `RequestFailed` where nothing more can be done."""
@@ -80,10 +83,15 @@ class Dispatcher:
             if trip.attempts and not trip.config.failover:
                 draft.offers = [offer for offer in draft.offers if offer.lane.target == trip.attempts[0].target]
                 draft.broken.clear()
+            if trip.attempts:
+                draft.offers = [offer for offer in draft.offers if trip.may_take(offer)]
+                draft.broken = [offer for offer in draft.broken if trip.may_take(offer)]
             refused: Refused | None = None
             if draft.offers and trip.may_try():
                 waited_for = self._let_others_first(trip, draft)
                 granted = await self._admission.admit([offer.claim for offer in draft.offers])
+                if isinstance(granted, Granted):
+                    self.planner.took(draft, granted.place)
                 draft.offers += waited_for
                 if isinstance(granted, Granted):
                     return self._granted(trip, draft, granted)
@@ -92,7 +100,7 @@ class Dispatcher:
                     refused = Refused(slots_key(waited_for[0].lane.provider.id), self._clock.now())
                 self._note_refused(draft, len(draft.offers))
             if trip.plan is None:
-                trip.plan = draft.plan()
+                trip.plan = self.planner.plan(draft)
             found = await self._wait(trip, draft, refused)
             if found is not None:
                 return found
@@ -107,8 +115,7 @@ class Dispatcher:
             del draft.offers[: granted.place]
         trip.others_left = len(draft.offers) > 1
         if trip.plan is None:
-            draft.confidence = self._recent(offer.lane.provider.id).confidence
-            trip.plan = draft.plan()
+            trip.plan = self.planner.plan(draft)
         return offer, granted.ticket
 
     def _note_refused(self, draft: Draft, count: int) -> None:
@@ -166,16 +173,16 @@ class Dispatcher:
         if not rests:
             return False
         rest, target = min(rests)
-        delay = max(rest, trip.backoff(self._chance()))
-        if delay >= self._left(trip):
+        delay = max(rest, trip.backoff(target, self._chance()))
+        if delay >= self._left(trip) or not self._retries.spend():
             return False
         await self._stop.wait(delay)
         trip.retry(target)
         return True
 
     async def _probe(self, trip: Trip, draft: Draft) -> tuple[Offer, Ticket] | None:
-        lane = min(draft.broken, key=lambda lane: self._admission.breakers.of(lane.target).reopens_at)
-        breaker = self._admission.breakers.of(lane.target)
+        offer = min(draft.broken, key=lambda offer: self._admission.breakers.of(offer.lane.target).reopens_at)
+        breaker = self._admission.breakers.of(offer.lane.target)
         if breaker.probing:
             if await self._failed_elsewhere(breaker, trip):
                 raise self._no_target(trip, draft, None)
@@ -187,9 +194,6 @@ class Dispatcher:
                 raise self._no_target(trip, draft, None)
             await self._stop.wait(wait)
             return None
-        offer = self.planner.price(lane, trip.ask, "the nearest to come back", unpaid_only=trip.unpaid_only)
-        if isinstance(offer, LeftOut):
-            raise self._no_target(trip, draft, None)
         offer = self.planner.as_probe(offer)
         granted = await self._admission.admit([offer.claim])
         if isinstance(granted, Refused):
@@ -206,6 +210,8 @@ class Dispatcher:
         return not breaker.closed
 
     def _no_target(self, trip: Trip, draft: Draft, refused: Refused | None) -> RequestFailed:
+        if trip.ask.refused is not None:
+            return trip.refuse(trip.ask.refused)
         if not self.planner.fleet.lanes:
             return trip.refuse(RefusalCode.NO_PROVIDER)
         if trip.unpaid_only:
@@ -216,5 +222,18 @@ class Dispatcher:
             kept = [left_out for left_out in draft.left_out if left_out.why is why]
             if kept:
                 free_at = min((left_out.free_at for left_out in kept if left_out.free_at is not None), default=None)
-                return trip.refuse(code, bucket=None if refused is None else refused.bucket, free_at=free_at)
+                bucket = self._pause(kept, free_at) or (None if refused is None else refused.bucket)
+                return trip.refuse(code, bucket=bucket, free_at=free_at)
         return trip.refuse(RefusalCode.NO_CAPABLE_TARGET)
+
+    def _pause(self, kept: list[LeftOut], free_at: float | None) -> BucketKey | None:
+        """Name the pause that ends first, if it is a provider's pause that is waited for."""
+        now = self._clock.now()
+        for target, why, until, _ in kept:
+            if why is Why.LIMITED and until == free_at:
+                benches = self._benches.of_provider(target.provider_id, now)
+                for model_id in (None, target.model_id):
+                    bench = benches.get(model_id)
+                    if bench is not None and bench.resting and bench.until == until:
+                        return pause_key(target.provider_id, model_id)
+        return None

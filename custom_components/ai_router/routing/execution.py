@@ -1,7 +1,6 @@
 """One granted attempt from its hold to its settlement, whatever happens in between."""
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -13,9 +12,9 @@ from .benches import Benches
 from .billing import bill
 from .failures import MEANING, AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
 from .metrics import Recent
-from .model import Call, Event, Finish, Opened, Text, UsageTotal
+from .model import Event, Finish, Opened, Structure, Text, UsageTotal
+from .offers import Offer
 from .outcome import Attempt, Outcome, Reply
-from .planner import Offer
 from .ports import (
     AttemptEnded,
     AttemptStarted,
@@ -27,6 +26,9 @@ from .ports import (
     LedgerUnavailable,
 )
 from .refusals import RefusalCode
+from .shape import shaped
+from .sight import overlooked
+from .strategies import Strategies
 from .tickets import Ticket, TicketState
 from .trip import Trip
 from .usual import Usual
@@ -49,6 +51,7 @@ class Executor:
         bus: Bus,
         recent: Callable[[str], Recent],
         usual: Usual,
+        strategies: Strategies,
     ) -> None:
         """Take what an attempt needs around it."""
         self._admission = admission
@@ -58,6 +61,7 @@ class Executor:
         self._bus = bus
         self._recent = recent
         self._usual = usual
+        self._strategies = strategies
 
     async def run(self, trip: Trip, offer: Offer, ticket: Ticket, *, live: bool) -> AsyncGenerator[Event]:
         """Hold, send, settle; yield events once the first content is there, if somebody listens (`live`).
@@ -67,18 +71,8 @@ class Executor:
         """
         lane = offer.lane
         request = trip.request
-        entry = Entry(request, ticket, lane.provider.id, lane.model.id, request.pins.pool)
-        call = Call(
-            lane.target,
-            request.messages,
-            offer.max_output,
-            lane.provider.timeouts,
-            request.tools,
-            request.structure,
-            request.sampling,
-            request.stream,
-        )
-        trial = trip.trial = Trial(lane.provider.client, call, self._clock)
+        entry = Entry(request, ticket, lane.provider.id, lane.model.id, lane.pool)
+        trial = trip.trial = Trial(lane.provider.client, offer.call(request), self._clock)
         began = self._clock.monotonic()
         failure: Failure | None = _NOT_SENT
         unwritten = False
@@ -89,12 +83,15 @@ class Executor:
                     await self._ledger.hold(entry)
             ticket.state = TicketState.SENT
             self._bus(AttemptStarted(request, ticket))
-            async with aclosing(trial.events(*self._limits(trip, call, began))) as events:
+            async with aclosing(trial.events(*self._limits(trip, offer, began))) as events:
                 async for event in events:
+                    if isinstance(event, Opened):
+                        self._admission.opened(ticket, event.rates)
                     if live and not isinstance(event, (Opened, UsageTotal)):
                         trip.committed = True
                         yield event
-            data = _structured(trial, request.structure is not None)
+            self._check_sight(offer, trial)
+            data = _structured(trial, request.structure)
             failure = None
         except AttemptFailed as err:
             failure = err.failure
@@ -121,23 +118,37 @@ class Executor:
         else:
             self._learn(trip, offer, failure)
 
-    def _limits(self, trip: Trip, call: Call, began: float) -> tuple[float, float]:
-        end_by = min(trip.deadline, began + call.timeouts.total)
-        patience = call.timeouts.first_token
-        asked = trip.ask.bounds.first_token
-        if asked is not None:
-            patience = min(patience, asked)
+    def _check_sight(self, offer: Offer, trial: Trial) -> None:
+        """Notice pictures that were dropped: the target gets none for a while. Raises `AttemptFailed`."""
+        lane, usage = offer.lane, trial.usage
+        least = lane.provider.least_picture
+        if usage is None or least is None or not overlooked(offer.fit.messages, usage, least):
+            return
+        self._benches.blind(lane.target, self._clock.now())
+        detail = "it answered without having seen the picture"
+        raise AttemptFailed(Failure(FailureClass.CAPABILITY, trial.phase, detail, FailureScope.TARGET))
+
+    def _limits(self, trip: Trip, offer: Offer, began: float) -> tuple[float, float, float]:
+        timeouts, bounds = offer.lane.provider.timeouts, offer.fit.bounds
+        end_by = min(trip.deadline, began + timeouts.total)
+        if bounds.timeout is not None:
+            end_by = min(end_by, trip.started + bounds.timeout)
+        hurry = end_by - began if bounds.first_token is None else bounds.first_token
         if trip.others_left:
-            patience = min(patience, (end_by - began) * _PATIENCE)
-        return began + patience, end_by
+            hurry = min(hurry, (end_by - began) * _PATIENCE)
+        return began + timeouts.first_token, began + hurry, end_by
 
     async def _settle(
         self, trip: Trip, offer: Offer, entry: Entry, trial: Trial, failure: Failure | None, began: float
     ) -> Outcome:
         ticket, lane = entry.ticket, offer.lane
         usage = trial.usage
-        seen = trial.seen(trip.ask.size.estimate) if usage is None or failure is not None else usage
-        cost, estimated = bill(lane.model.prices, ticket.hold, failure, usage, seen, ticket.started)
+        # What is told at the end of a whole answer is all there is, also where the answer itself is no good.
+        whole = failure is None or trial.finish is not None
+        seen = usage if usage is not None and whole else trial.seen(offer.fit.size.estimate)
+        cost, estimated = bill(
+            lane.model.prices, ticket.hold, failure, usage, seen, ticket.started, trial.cost, offer.fit.size.pictures
+        )
         first = trial.first_content
         outcome = Outcome(
             failure,
@@ -149,13 +160,14 @@ class Executor:
             trial.finish,
         )
         if failure is None and usage is not None:
-            self._usual.learn(lane.target, trip.request.label, usage, trip.ask.size.estimate)
+            self._usual.learn(lane.target, trip.request.label, usage, offer.fit.size.estimate)
         await self._admission.settle(ticket, outcome)
         self._ledger.settle(entry, outcome)
         if failure is not _NOT_SENT:
-            attempt = Attempt(ticket.attempt_id, lane.target, outcome)
+            attempt = Attempt(ticket.attempt_id, lane.target, outcome, lane.pool, offer.fit.trimmed)
             trip.attempts.append(attempt)
-            self._recent(lane.provider.id).add(outcome, self._clock.now())
+            self._recent(lane.provider.id).add(outcome, self._clock.now(), lane.model.id)
+            self._strategies.learn(trip.ask, lane.target, outcome, self._clock.monotonic())
             self._bus(AttemptEnded(trip.request, attempt))
         return outcome
 
@@ -168,8 +180,8 @@ class Executor:
             data=data,
             finish=trial.finish or Finish.OTHER,
             target=offer.lane.target,
-            pool=trip.request.pins.pool,
-            usage=outcome.usage or trial.seen(trip.ask.size.estimate),
+            pool=offer.lane.pool,
+            usage=outcome.usage or trial.seen(offer.fit.size.estimate),
             cost=sum(attempt.outcome.cost for attempt in trip.attempts),
             estimated=any(attempt.outcome.estimated for attempt in trip.attempts),
             cached=False,
@@ -177,6 +189,8 @@ class Executor:
             first_token=outcome.first_token,
             attempts=tuple(trip.attempts),
             plan=trip.plan,
+            vectors=tuple(trial.vectors),
+            trimmed=offer.fit.trimmed,
         )
 
     def _learn(self, trip: Trip, offer: Offer, failure: Failure) -> None:
@@ -185,6 +199,10 @@ class Executor:
         key = self._benches.note(lane.target, failure, self._clock.now())
         if key is not None:
             self._bus(Benched(*key, failure))
+        refused = failure.cls is FailureClass.CAPABILITY and failure.phase is not Phase.UNSENT
+        # Pictures that were dropped are remembered for themselves.
+        if refused and not self._benches.is_blind(lane.target, self._clock.now()):
+            self._benches.unable(lane.target, trip.ask.needs)
         trip.note(lane, failure)
         if trip.committed:
             raise trip.refuse(RefusalCode.STREAM_BROKEN)
@@ -197,13 +215,13 @@ class Executor:
             raise trip.refuse(RefusalCode.REJECTED)
 
 
-def _structured(trial: Trial, wanted: bool) -> Any:
+def _structured(trial: Trial, wanted: Structure | None) -> Any:
     # A turn that calls tools is not the answer yet.
-    if not wanted or trial.finish is Finish.TOOLS:
+    if wanted is None or trial.finish is Finish.TOOLS:
         return None
     text = "".join(part.text for part in trial.parts() if isinstance(part, Text))
     try:
-        return json.loads(text)
+        return shaped(text, wanted.schema)
     except ValueError:
         raise AttemptFailed(
             Failure(FailureClass.INVALID_ANSWER, trial.phase, "the answer is not the JSON that was asked for")

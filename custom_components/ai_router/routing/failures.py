@@ -8,6 +8,8 @@ refined for a house.
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
+from .model import RateWindow
+
 
 class FailureClass(StrEnum):
     """Our own taxonomy of what goes wrong."""
@@ -24,6 +26,7 @@ class FailureClass(StrEnum):
     REGION = auto()
     CONTEXT_LENGTH = auto()
     CAPABILITY = auto()
+    NOT_LOCAL = auto()
     TOO_LARGE = auto()
     CONTENT_POLICY = auto()
     BAD_REQUEST = auto()
@@ -67,7 +70,7 @@ class Billed(StrEnum):
 class Failure:
     """Why an attempt failed. `detail` is the provider's own text, bounded and redacted.
 
-    `retry_at` is wall-clock seconds, where the provider told one. `bench_key` names what a bench is for.
+    `retry_at` is wall-clock seconds, where the provider told one; `rates` is what it told of its limits.
     """
 
     cls: FailureClass
@@ -77,6 +80,7 @@ class Failure:
     retry_at: float | None = None
     billed: Billed = Billed.UNKNOWN
     status: int | None = None
+    rates: tuple[RateWindow, ...] = ()
 
 
 class AttemptFailed(Exception):
@@ -95,7 +99,7 @@ class Meaning:
     `again`: the same target may be tried once more when no other is ready. `next`: another target may help.
     `breaker`: how much it counts as a failure of the target. `bench`: the target (or the whole provider, where the
     failure's scope says so) is set aside until somebody or time mends it. `pause`: the target rests until `retry_at`.
-    `better`: only a target that can do more is worth trying.
+    `better`: only a target that can read more at once is worth trying.
     """
 
     again: bool = False
@@ -118,7 +122,8 @@ MEANING: dict[FailureClass, Meaning] = {
     FailureClass.MODEL_MISSING: Meaning(bench=True),
     FailureClass.REGION: Meaning(bench=True),
     FailureClass.CONTEXT_LENGTH: Meaning(better=True),
-    FailureClass.CAPABILITY: Meaning(better=True),
+    FailureClass.CAPABILITY: Meaning(),
+    FailureClass.NOT_LOCAL: Meaning(bench=True),
     FailureClass.TOO_LARGE: Meaning(better=True),
     FailureClass.CONTENT_POLICY: Meaning(next=False),
     FailureClass.BAD_REQUEST: Meaning(next=False),

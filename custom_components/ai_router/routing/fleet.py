@@ -4,11 +4,11 @@ A request keeps the lanes it was planned with, so a change of configuration neve
 change (breakers, counters) is kept elsewhere under the target's key.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .budgets import Budget
-from .config import EACH_USER, ProviderConfig, RouterConfig
-from .model import Caller, Model, Target
+from .config import EACH_USER, Member, PoolConfig, ProviderConfig, RouterConfig
+from .model import Caller, Capability, Model, Target
 from .tickets import BucketKey, Scope, Unit, Window
 
 
@@ -27,16 +27,41 @@ def slots_key(provider_id: str) -> BucketKey:
     return BucketKey(Scope.PROVIDER, provider_id, Window.NOW, Unit.SLOTS)
 
 
+def _money(scope: Scope, owner: str, budgets: tuple[Budget, ...]) -> tuple[BucketKey, ...]:
+    windows = dict.fromkeys((Window.DAY, Window.MONTH, Window.TOTAL, *(budget.window for budget in budgets)))
+    return tuple(BucketKey(scope, owner, window, Unit.MONEY) for window in windows)
+
+
+def target_id(target: Target) -> str:
+    """Name a target in the keys of its buckets."""
+    return f"{target.provider_id}/{target.model_id}"
+
+
+def told_key(target: Target, unit: Unit) -> BucketKey:
+    """Name what a provider itself tells of one of its limits; such limits are those of a model."""
+    return BucketKey(Scope.TARGET, target_id(target), Window.TOLD, unit)
+
+
+def pause_key(provider_id: str, model_id: str | None) -> BucketKey:
+    """Name the pause that a provider asked for, for all its models or for one."""
+    if model_id is None:
+        return BucketKey(Scope.PROVIDER, provider_id, Window.NOW, Unit.REQUESTS)
+    return BucketKey(Scope.TARGET, target_id(Target(provider_id, model_id)), Window.NOW, Unit.REQUESTS)
+
+
 def provider_money(provider: ProviderConfig) -> tuple[BucketKey, ...]:
-    """Name a provider's money buckets: day and month always, other windows where budgeted."""
-    windows = dict.fromkeys((Window.DAY, Window.MONTH, *(budget.window for budget in provider.budgets)))
-    return tuple(BucketKey(Scope.PROVIDER, provider.id, window, Unit.MONEY) for window in windows)
+    """Name a provider's money buckets: day, month and total always, the week where it is budgeted."""
+    return _money(Scope.PROVIDER, provider.id, provider.budgets)
+
+
+def pool_money(pool: PoolConfig) -> tuple[BucketKey, ...]:
+    """Name a pool's money buckets: day, month and total always, the week where it is budgeted."""
+    return _money(Scope.POOL, pool.id, pool.budgets)
 
 
 def router_money(config: RouterConfig) -> tuple[BucketKey, ...]:
-    """Name the router's money buckets: day and month always, other windows where budgeted."""
-    windows = dict.fromkeys((Window.DAY, Window.MONTH, *(budget.window for budget in config.budgets)))
-    return tuple(BucketKey(Scope.ROUTER, "", window, Unit.MONEY) for window in windows)
+    """Name the router's money buckets: day, month and total always, the week where it is budgeted."""
+    return _money(Scope.ROUTER, "", config.budgets)
 
 
 def request_money(config: RouterConfig, caller: Caller, label: str | None) -> tuple[BucketKey, ...]:
@@ -57,24 +82,51 @@ def user_budgets(config: RouterConfig, user_id: str) -> tuple[Budget, ...]:
 
 
 class Lane:
-    """One target with its settings and the names of the buckets it draws from."""
+    """One target with its settings and the names of the buckets it draws from.
 
-    __slots__ = ("budgeted", "model", "money", "name", "provider", "target", "tokens", "unpaid")
+    A lane of a pool is charged to the pool and has the member's `weight`; any other has the provider's.
+    """
+
+    __slots__ = (
+        "budgeted",
+        "member",
+        "model",
+        "money",
+        "name",
+        "pool",
+        "provider",
+        "reasons",
+        "target",
+        "tokens",
+        "unpaid",
+        "weight",
+    )
 
     def __init__(
-        self, config: RouterConfig, provider: ProviderConfig, model: Model, money: tuple[BucketKey, ...]
+        self,
+        config: RouterConfig,
+        provider: ProviderConfig,
+        model: Model,
+        pool: PoolConfig | None = None,
+        member: Member | None = None,
     ) -> None:
         """Name the buckets once, not per request."""
         self.target = Target(provider.id, model.id)
         self.provider = provider
         self.model = model
         self.name = f"{provider.name} / {model.id}"
-        self.money = money
+        self.pool = None if pool is None else pool.id
+        self.member = member
+        self.reasons = Capability.REASONING in model.caps
+        self.weight = provider.weight if member is None else member.weight
+        budgets = {Scope.PROVIDER: provider.budgets, Scope.ROUTER: config.budgets}
+        self.money = (*provider_money(provider), *router_money(config))
+        if pool is not None:
+            # First, so that a pool that is used up is known as such, whatever else is.
+            self.money = (*pool_money(pool), *self.money)
+            budgets[Scope.POOL] = pool.budgets
         self.budgeted = tuple(
-            key
-            for key in money
-            for budget in (config.budgets if key.scope is Scope.ROUTER else provider.budgets)
-            if budget.window is key.window and budget.hard
+            key for key in self.money for budget in budgets[key.scope] if budget.window is key.window and budget.hard
         )
         self.unpaid = {requests_key(provider.id): 1, slots_key(provider.id): 1}
         if provider.requests_per_hour is not None:
@@ -85,18 +137,25 @@ class Lane:
 
 
 class Fleet:
-    """The targets of one configuration, highest priority first, then in the household's order."""
+    """The targets of one configuration, highest priority first, then in the household's order.
+
+    Those of a `pool` come in the same way, its members in the order of the pool. `named_users` are all to whom a
+    provider is kept.
+    """
 
     def __init__(self, config: RouterConfig) -> None:
         """Lay out the lanes."""
         self.config = config
-        shared = router_money(config)
         self.lanes = tuple(
-            Lane(config, provider, model, (*provider_money(provider), *shared))
+            Lane(config, provider, model)
             for provider in sorted(config.providers.values(), key=lambda provider: -provider.priority)
             for model in provider.models
         )
         self._by_target = {lane.target: lane for lane in self.lanes}
+        self.pools: Mapping[str, tuple[Lane, ...]] = {
+            pool.id: tuple(_pool_lanes(config, pool)) for pool in config.pools.values()
+        }
+        self.named_users = frozenset(user for provider in config.providers.values() for user in provider.users or ())
 
     def __iter__(self) -> Iterator[Lane]:
         """Iterate over the lanes in order."""
@@ -105,3 +164,18 @@ class Fleet:
     def get(self, target: Target) -> Lane | None:
         """Return a target's lane, if it still exists."""
         return self._by_target.get(target)
+
+
+def _pool_lanes(config: RouterConfig, pool: PoolConfig) -> list[Lane]:
+    """Lay out a pool. A target is there once; a member that names its model goes before one that means them all."""
+    named = {Target(member.provider_id, member.model_id): member for member in pool.members if member.model_id}
+    lanes: dict[Target, Lane] = {}
+    for member in pool.members:
+        provider = config.providers.get(member.provider_id)
+        if provider is None:
+            continue
+        for model in provider.models:
+            target = Target(provider.id, model.id)
+            if member.model_id in (None, model.id) and named.get(target, member) is member and target not in lanes:
+                lanes[target] = Lane(config, provider, model, pool, member)
+    return sorted(lanes.values(), key=lambda lane: -lane.provider.priority)

@@ -6,9 +6,10 @@ forgotten (token bucket as in RFC 2697, with debt). What is under way is counted
 """
 
 from collections import deque
-from typing import Protocol, override
+from typing import NamedTuple, Protocol, override
 
 from .ports import Clock
+from .tickets import BucketKey
 
 _LONGEST_LOG = 10_000
 
@@ -29,7 +30,30 @@ class Bucket(Protocol):
         """Replace what was taken by what was really used; return by how much a limit is passed because of it."""
 
 
-class SlidingWindow(Bucket):
+class LimitStatus(NamedTuple):
+    """How a limit stands: how much of it is used, and when it has room again (wall clock; None: it has room).
+
+    A `learned` one is the provider's own word, or what its overload taught. `limit` None: it told only what is left.
+    """
+
+    key: BucketKey
+    limit: int | None
+    used: int
+    free_at: float | None
+    learned: bool
+
+
+class Limit(Bucket, Protocol):
+    """A limit of a provider, as its status shows it."""
+
+    def status(self, key: BucketKey) -> LimitStatus | None:
+        """Return how it stands; None where nothing is limited."""
+
+    def reset(self) -> None:
+        """Begin anew, as if nothing had been used. What is under way is still counted at its end."""
+
+
+class SlidingWindow(Limit):
     """At most `limit` takes in any `seconds`: a log of the takes' times, exact at every moment."""
 
     __slots__ = ("_clock", "_log", "limit", "seconds")
@@ -74,6 +98,16 @@ class SlidingWindow(Bucket):
             self._log.pop()
         return 0
 
+    @override
+    def status(self, key: BucketKey) -> LimitStatus | None:
+        if self.limit is None:
+            return None
+        return LimitStatus(key, self.limit, self.used, self.free_at(1) if self.refuses(1) else None, learned=False)
+
+    @override
+    def reset(self) -> None:
+        self._log.clear()
+
     def restore(self, ages: list[float]) -> None:
         """Set the takes of an earlier run: how many seconds ago each was."""
         now = self._clock.monotonic()
@@ -81,7 +115,7 @@ class SlidingWindow(Bucket):
         self._log.extend(now - age for age in sorted(ages, reverse=True))
 
 
-class TokenBucket(Bucket):
+class TokenBucket(Limit):
     """At most `limit` tokens a minute, refilled continuously; full at the start, below zero after an overdraft."""
 
     __slots__ = ("_at", "_clock", "_level", "_limit")
@@ -118,11 +152,6 @@ class TokenBucket(Bucket):
         self._at = now
         return self._level
 
-    def lower(self, remaining: int) -> None:
-        """Learn from the provider that less is left than we thought."""
-        if self.level > remaining:
-            self._level = remaining
-
     @override
     def refuses(self, amount: int) -> bool:
         return self._limit is not None and amount > self.level
@@ -145,8 +174,20 @@ class TokenBucket(Bucket):
             self._level = min(self._limit, self.level + taken - actual)
         return 0
 
+    @override
+    def status(self, key: BucketKey) -> LimitStatus | None:
+        if self._limit is None:
+            return None
+        free_at = self.free_at(1) if self.refuses(1) else None
+        return LimitStatus(key, self._limit, round(self._limit - self.level), free_at, learned=False)
 
-class Slots(Bucket):
+    @override
+    def reset(self) -> None:
+        self._level = float(self._limit or 0)
+        self._at = self._clock.monotonic()
+
+
+class Slots(Limit):
     """At most `limit` at once, less while the provider says that it is overloaded.
 
     Adapted as TCP adapts its window (additive increase, multiplicative decrease; Jacobson 1988): halved on overload,
@@ -209,3 +250,16 @@ class Slots(Bucket):
     def settle(self, window_id: str, taken: int, actual: int) -> int:
         self.used -= taken
         return 0
+
+    @override
+    def status(self, key: BucketKey) -> LimitStatus | None:
+        limit = self.effective
+        if limit is None:
+            return None
+        free_at = self.free_at(1) if self.refuses(1) else None
+        return LimitStatus(key, limit, self.used, free_at, learned=limit != self.limit)
+
+    @override
+    def reset(self) -> None:
+        self._lowered = None
+        self._good = 0

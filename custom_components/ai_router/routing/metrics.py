@@ -1,14 +1,16 @@
 """What recent attempts say about a provider: success rate and latency over its last attempts."""
 
 from collections import deque
+from itertools import islice, takewhile
 from statistics import median
 from typing import NamedTuple
 
-from .failures import FailureClass, FailureScope
+from .failures import FailureClass
 from .outcome import Outcome
 
 _KEPT = 100
 _LATENCIES = 25
+_RECENT = 600.0
 
 
 class Sample(NamedTuple):
@@ -18,6 +20,7 @@ class Sample(NamedTuple):
     ok: bool
     latency: float
     first_token: float | None
+    model_id: str = ""
 
 
 class Recent:
@@ -31,14 +34,14 @@ class Recent:
         self._good = 0
         self.last_failure: tuple[float, FailureClass, str] | None = None
 
-    def add(self, outcome: Outcome, when: float) -> None:
+    def add(self, outcome: Outcome, when: float, model_id: str = "") -> None:
         """Note how an attempt ended. A cancelled one, and one that failed for its request's own sake, say nothing."""
         failure = outcome.failure
+        if not outcome.telling:
+            return
         if failure is not None:
-            if failure.cls is FailureClass.CANCELLED or failure.scope is FailureScope.REQUEST:
-                return
             self.last_failure = (when, failure.cls, failure.detail)
-        self.add_sample(Sample(when, failure is None, outcome.latency, outcome.first_token))
+        self.add_sample(Sample(when, failure is None, outcome.latency, outcome.first_token, model_id))
 
     def add_sample(self, sample: Sample) -> None:
         """Note one attempt, also of an earlier run."""
@@ -46,6 +49,16 @@ class Recent:
         self._good += sample.ok
         if len(self._samples) > _KEPT:
             self._good -= self._samples.popleft().ok
+
+    def last(self, count: int, since: float) -> list[Sample]:
+        """Return at most so many of the last attempts, none that ended before a time (wall clock), the newest first."""
+        newest = islice(reversed(self._samples), count)
+        return list(takewhile(lambda sample: sample.when >= since, newest))
+
+    @property
+    def newest(self) -> Sample | None:
+        """The last attempt; None while nothing is known."""
+        return self._samples[-1] if self._samples else None
 
     @property
     def attempts(self) -> int:
@@ -64,6 +77,18 @@ class Recent:
         """The median seconds of the last answers; None while nothing is known."""
         answered = [sample.latency for sample in self._samples if sample.ok][-_LATENCIES:]
         return median(answered) if answered else None
+
+    def latency_of(self, model_id: str, now: float) -> float | None:
+        """Return the median seconds of one model's last answers; None where none of them is recent.
+
+        What was slow a while ago may be tried again: otherwise nobody would learn that it is not any more.
+        """
+        answered = [
+            sample.latency
+            for sample in self._samples
+            if sample.ok and sample.model_id == model_id and now - sample.when < _RECENT
+        ]
+        return median(answered[-_LATENCIES:]) if answered else None
 
     @property
     def confidence(self) -> float:

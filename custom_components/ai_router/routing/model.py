@@ -4,9 +4,11 @@ Everything here is immutable except `Ticket`, whose state moves once from held t
 Money is integer picodollars (10**-12 USD), times are seconds, sizes are bytes or tokens.
 """
 
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Flag, StrEnum, auto
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from .money import Picodollars, Prices
@@ -75,7 +77,10 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model as one provider offers it. `None` means unknown, never zero."""
+    """One model as one provider offers it. `None` means unknown, never zero.
+
+    `told` are those capabilities of which the provider itself says whether the model has them; others are a guess.
+    """
 
     id: str
     caps: Capability = Capability.CHAT | Capability.STREAMING
@@ -83,6 +88,7 @@ class Model:
     max_output: int | None = None
     prices: Prices | None = None
     local: bool = False
+    told: Capability = field(default=Capability.NONE, compare=False)
 
 
 # --- what is asked -------------------------------------------------------------------------------
@@ -243,7 +249,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """Where the caller wants it to go: provider ids, targets, an order. Never looser than the rules."""
+    """Where the caller wants it to go: provider ids, targets, an order. Never looser than the rules.
+
+    `pool` None is all providers. `models` are ids or patterns of ids (`*`, `?`), in whatever case.
+    """
 
     pool: str | None = None
     providers: tuple[str, ...] = ()
@@ -252,6 +261,14 @@ class Pins:
     prefer: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     strategy: str | None = None
+
+    def model_place(self, model_id: str) -> int | None:
+        """Return which of `models` a model meets first; None if it meets none."""
+        name = model_id.casefold()
+        for place, pattern in enumerate(self.models):
+            if pattern == model_id or fnmatchcase(name, pattern.casefold()):
+                return place
+        return None
 
 
 NO_BOUNDS = Bounds()
@@ -269,7 +286,12 @@ class Degrade:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to the router, whoever asks it. `entities` are the cameras and entities it shows."""
+    """One question to the router, whoever asks it.
+
+    `entities` are the cameras and entities it shows, `areas` those these are in. `trim`: where a model's context is too
+    small, the oldest turns may be left out; the reply says so. Where the work is to embed, each message is a text of
+    its own, and each becomes a vector.
+    """
 
     id: str
     caller: Caller
@@ -287,6 +309,8 @@ class Request:
     priority: Priority = Priority.AUTOMATION
     label: str | None = None
     entities: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
+    trim: bool = False
     stream: bool = True
     degrade: Degrade | None = None
 
@@ -319,6 +343,7 @@ class Call:
     structure: Structure | None = None
     sampling: Sampling = NO_SAMPLING
     stream: bool = True
+    op: Op = Op.CHAT
 
 
 # --- what happens --------------------------------------------------------------------------------
@@ -392,11 +417,31 @@ class ToolCallDone:
     call: ToolCall
 
 
+type Vector = array[float]
+"""Where a text lies among others, as one model sees it: 4 bytes a number. Those of two models cannot be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The vectors of the next texts, in the order of the texts."""
+
+    vectors: tuple[Vector, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A sign that the server is at work, without content: it keeps a long silence from passing for a dead one."""
+
+
+ALIVE = Alive()
+
+
 @dataclass(frozen=True, slots=True)
 class UsageTotal:
-    """What the attempt used so far; the last one counts."""
+    """What the attempt used so far, and what it costs where the provider tells money; the last one counts."""
 
     usage: Usage
+    cost: Picodollars | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,7 +451,7 @@ class Finished:
     reason: Finish
 
 
-type Event = Opened | TextDelta | ThinkingDelta | ToolCallDone | UsageTotal | Finished
+type Event = Opened | Alive | TextDelta | ThinkingDelta | ToolCallDone | Vectors | UsageTotal | Finished
 
 
 class Degraded(StrEnum):

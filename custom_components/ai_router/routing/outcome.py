@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .failures import Failure
-from .model import Degraded, Finish, Part, Target, Text, Usage
+from .failures import Failure, FailureClass, FailureScope
+from .model import Degraded, Finish, Part, Target, Text, Usage, Vector
 from .money import Picodollars
 from .plans import Plan
 
@@ -20,13 +20,26 @@ class Outcome(NamedTuple):
     first_token: float | None
     finish: Finish | None = None
 
+    @property
+    def telling(self) -> bool:
+        """Whether it says something of its target: not if it was stopped, or failed for its request's own sake."""
+        failure = self.failure
+        return failure is None or not (
+            failure.cls is FailureClass.CANCELLED or failure.scope is FailureScope.REQUEST
+        )
+
 
 class Attempt(NamedTuple):
-    """One try on one target, for the reply."""
+    """One try on one target, for the reply.
+
+    `pool` is the pool it was tried for, `trimmed` how many of the oldest messages were left out to fit its context.
+    """
 
     id: str
     target: Target
     outcome: Outcome
+    pool: str | None = None
+    trimmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ class Reply:
     """What the caller gets.
 
     A `cached` one took no call of its own: the answer was kept, or an equal request was under way. `saved` is what it
-    would have cost.
+    would have cost. `trimmed` is how many of the oldest messages the model was not shown.
     """
 
     request_id: str
@@ -53,6 +66,8 @@ class Reply:
     plan: Plan
     saved: Picodollars = 0
     degraded: Degraded | None = None
+    trimmed: int = 0
+    vectors: tuple[Vector, ...] = ()
 
     @property
     def text(self) -> str:

@@ -1,88 +1,61 @@
 """Which targets may take a request, in which order, and why each stands where it stands or was left out."""
 
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
-from math import ceil
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from .admission import Admission
 from .benches import Benches
 from .breaker import BreakerState
-from .budgets import AtCap
-from .config import RouterConfig
-from .fleet import Fleet, Lane, request_money
-from .model import Bounds, Capability, Image, Pins, Request, Target, tighter
-from .money import Picodollars, Prices
-from .plans import Candidate, Estimate, LeftOut, Plan, Why
+from .config import PoolConfig
+from .fitting import Fitting
+from .fleet import Fleet, Lane, pool_money
+from .metrics import Recent
+from .model import Bounds, Capability, Request, Target
+from .offers import Ask, Offer
+from .plans import Candidate, LeftOut, Plan, Why
+from .pools import Pools, Stop, why_unable
 from .ports import Clock
-from .strategies import STRATEGIES
-from .tickets import BucketKey, Claim, Unit
-from .tokens import Size, measure
+from .pricing import Pricing
+from .rules import Rules
+from .strategies import Choice, Senses, Strategies
+from .tickets import Scope
 from .usual import Usual
-
-_MISSING: tuple[tuple[Capability, Why], ...] = (
-    (Capability.CHAT, Why.NO_CHAT),
-    (Capability.VISION, Why.NO_VISION),
-    (Capability.TOOLS, Why.NO_TOOLS),
-    (Capability.STRUCTURED, Why.NO_STRUCTURE),
-)
-_MEMO_SIZE = 64
-# An answer cut to less than half of its usual room would rarely be whole: better another target, or a clear refusal.
-_LEAST_SHARE = 2
-_MARGIN = 1.2
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A request with what is worked out once for all its attempts."""
-
-    request: Request
-    needs: Capability
-    size: Size
-    bounds: Bounds
-    money: tuple[BucketKey, ...]
-
-    @classmethod
-    def of(cls, request: Request, config: RouterConfig) -> Ask:
-        """Work out what a request needs, which bounds hold (the tighter ones), and whose budgets it draws from."""
-        needs = request.needs
-        if any(isinstance(part, Image) for message in request.messages for part in message.parts):
-            needs |= Capability.VISION
-        if request.tools:
-            needs |= Capability.TOOLS
-        if request.structure is not None:
-            needs |= Capability.STRUCTURED
-        bounds = request.bounds.tighten(config.bounds)
-        return cls(request, needs, measure(request), bounds, request_money(config, request.caller, request.label))
-
-
-class Offer(NamedTuple):
-    """A lane that may take the request now: its place in the plan and what it would claim."""
-
-    lane: Lane
-    candidate: Candidate
-    claim: Claim
-    max_output: int
 
 
 @dataclass(slots=True)
 class Draft:
-    """A plan with the working parts: offers in order, those left out, and lanes kept back only by an open breaker."""
+    """A plan with the working parts: offers in order, those left out, and offers kept back only by an open breaker."""
 
     offers: list[Offer]
     left_out: list[LeftOut]
-    broken: list[Lane]
+    broken: list[Offer]
     strategy: str
-    confidence: float = 1.0
+    rule: str | None = None
+    confidence: float = 0.0
+    choices: dict[str | None, Choice] = field(default_factory=dict)
+    reasons: dict[Target, str] = field(default_factory=dict)
+    tiers: dict[Target, tuple[bool, int]] = field(default_factory=dict)
 
     def plan(self) -> Plan:
-        """Return the plan as callers see it."""
+        """Return the plan as callers see it. What one pool leaves out and another offers is not left out."""
+        left_out = self.left_out
+        if len(self.choices) > 1:
+            offered = {offer.lane.target for offer in self.offers}
+            left_out = [each for each in dict.fromkeys(left_out) if each.target not in offered]
         return Plan(
-            tuple(offer.candidate for offer in self.offers),
-            tuple(self.left_out),
+            tuple(self._candidate(offer) for offer in self.offers),
+            tuple(left_out),
             self.strategy,
-            confidence=self.confidence,
+            self.rule,
+            self.confidence,
         )
+
+    def _candidate(self, offer: Offer) -> Candidate:
+        candidate = offer.candidate
+        reason = self.reasons[candidate.target]
+        if offer.claim.probe:
+            reason = f"{reason}, probing"
+        return Candidate(candidate.target, candidate.estimate, candidate.hold, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,203 +78,156 @@ NO_HINDSIGHT = Hindsight()
 class Planner:
     """Plans requests over one fleet. What does not depend on time is worked out once per kind of request."""
 
-    def __init__(self, fleet: Fleet, admission: Admission, benches: Benches, clock: Clock, usual: Usual) -> None:
-        """Plan for one configuration; `usual` knows what tasks need."""
-        self._usual = usual
+    def __init__(
+        self,
+        fleet: Fleet,
+        admission: Admission,
+        benches: Benches,
+        clock: Clock,
+        usual: Usual,
+        strategies: Strategies,
+        chance: Callable[[], float],
+        recent: Callable[[str], Recent],
+    ) -> None:
+        """Plan for one configuration.
+
+        `usual` knows what tasks need, `chance` gives random numbers from 0 to 1, `recent` is how providers did lately.
+        """
         self.fleet = fleet
+        self._strategies = strategies
+        self._senses = Senses(clock, chance, admission.load, usual)
+        self._fitting = Fitting(fleet.config, usual)
+        self._pricing = Pricing(fleet.config, admission, clock, usual)
         self._admission = admission
         self._benches = benches
         self._clock = clock
-        self._memo: dict[tuple[Capability, bool, Pins], tuple[tuple[Lane, ...], tuple[LeftOut, ...]]] = {}
+        self._pools = Pools(fleet)
+        self._rules = Rules(fleet.config.rules, fleet.config.zone)
+        self._recent = recent
+
+    def ask(self, request: Request, *, live: bool = False) -> Ask:
+        """Work out what holds for a request now; `live`: somebody listens to the answer as it comes."""
+        return Ask.of(request, self.fleet.config, self._rules, self._clock.now(), live=live)
 
     def draft(self, ask: Ask, hindsight: Hindsight = NO_HINDSIGHT) -> Draft:
-        """Filter, order and price the targets."""
-        request = ask.request
-        name = request.pins.strategy or self.fleet.config.strategy
-        strategy = STRATEGIES[name]
-        able, unable = self._able(ask)
-        draft = Draft([], list(unable), [], name)
-        now = self._clock.now()
-        lanes = strategy.order(able, request)
-        if hindsight.down:
-            lanes = sorted(lanes, key=lambda lane: lane.provider.id in hindsight.down)
-        for lane in lanes:
-            if lane.target not in hindsight.tried:
-                self._consider(lane, ask, hindsight, draft, now)
+        """Filter, price and order the targets: those of the first pool, then those of each that is asked in its stead."""
+        first = self._pools.first(ask)
+        draft = Draft([], [], [], self._strategy(first.pool, ask), ask.rule)
+        stop: Stop | None = first
+        while stop is not None and ask.refused is None:
+            scope = None if stop.pool is None else stop.pool.id
+            choice = Choice(self._strategy(stop.pool, ask), scope, ask, self._senses, [])
+            at_cap = self._arrange(stop, choice, hindsight, draft)
+            stop = self._pools.after(stop, at_cap=at_cap)
+        if len(draft.choices) > 1 and hindsight.down:
+            draft.offers.sort(key=lambda offer: offer.lane.provider.id in hindsight.down)
         return draft
+
+    def _strategy(self, pool: PoolConfig | None, ask: Ask) -> str:
+        return ask.request.pins.strategy or (pool and pool.strategy) or self.fleet.config.strategy
+
+    def _arrange(self, stop: Stop, choice: Choice, hindsight: Hindsight, draft: Draft) -> bool:
+        """Add to a draft those lanes of a stop that may take the request now, in the order of their strategy.
+
+        Before it come the providers that the caller prefers, after it those that failed as a whole. Returns whether the
+        pool's budget is used up.
+        """
+        now = self._clock.now()
+        ask = choice.ask
+        lanes, bounds = self._pools.lanes(stop, ask), self._pools.bounds(stop, ask)
+        draft.left_out += lanes.unable
+        offered = {offer.lane.target for offer in draft.offers}
+        at_cap = self._is_at_cap(stop.pool)
+        for lane in lanes.able:
+            if lane.target in hindsight.tried or lane.target in offered:
+                continue
+            why = self._strategies.bars(choice, lane)
+            if why is not None:
+                draft.left_out.append(LeftOut(lane.target, why))
+                continue
+            found = self._consider(lane, ask, bounds(lane.target), hindsight, draft, now, at_cap=stop.at_cap)
+            if isinstance(found, Offer):
+                choice.offers.append(found)
+            else:
+                draft.left_out.append(found)
+                at_cap = at_cap or (found.bucket is not None and found.bucket.scope is Scope.POOL)
+        ranked = self._strategies.order(choice)
+        prefer, down = choice.ask.request.pins.prefer, hindsight.down
+        if prefer or down:
+            for offer in choice.offers:
+                draft.tiers[offer.lane.target] = _tier(offer.lane.provider.id, prefer, down)
+            ranked = sorted(ranked, key=lambda place: draft.tiers[place[0].lane.target])
+        for offer, reason in ranked:
+            draft.offers.append(offer)
+            draft.reasons[offer.lane.target] = reason
+        draft.choices[choice.scope] = choice
+        return at_cap
+
+    def _is_at_cap(self, pool: PoolConfig | None) -> bool:
+        if pool is None or not pool.budgets:
+            return False
+        room = self._admission.headroom(pool_money(pool))
+        return room is not None and room <= 0
+
+    def plan(self, draft: Draft) -> Plan:
+        """Return a draft as callers see it, with how likely its first target answers."""
+        if draft.offers:
+            draft.confidence = self._recent(draft.offers[0].lane.provider.id).confidence
+        return draft.plan()
+
+    def took(self, draft: Draft, place: int) -> None:
+        """Hear that an attempt was granted to the offer in this place; those before it were refused."""
+        chosen = draft.offers[place].lane
+        tier = draft.tiers.get(chosen.target)
+        rivals = [
+            offer
+            for offer in draft.offers[place:]
+            if offer.lane.pool == chosen.pool and draft.tiers.get(offer.lane.target) == tier
+        ]
+        self._strategies.took(draft.choices[chosen.pool], rivals)
 
     def able(self, ask: Ask) -> Iterator[Target]:
         """Name the targets that may ever take a request, whatever the time."""
-        return (lane.target for lane in self._able(ask)[0])
+        return iter(() if ask.refused is not None else self._pools.able(ask))
 
-    def _able(self, ask: Ask) -> tuple[tuple[Lane, ...], tuple[LeftOut, ...]]:
-        request = ask.request
-        local_only = request.local_only or self.fleet.config.local_only
-        key = (ask.needs, local_only, request.pins)
-        found = self._memo.get(key)
-        if found is None:
-            able: list[Lane] = []
-            unable: list[LeftOut] = []
-            for lane in self.fleet:
-                why = _why_not(lane, ask.needs, request.pins, local_only=local_only)
-                if why is None:
-                    able.append(lane)
-                else:
-                    unable.append(LeftOut(lane.target, why))
-            prefer = request.pins.prefer
-            if prefer:
-                able.sort(
-                    key=lambda lane: prefer.index(lane.provider.id) if lane.provider.id in prefer else len(prefer)
-                )
-            if len(self._memo) >= _MEMO_SIZE:
-                self._memo.clear()
-            found = self._memo[key] = (tuple(able), tuple(unable))
-        return found
-
-    def _consider(self, lane: Lane, ask: Ask, hindsight: Hindsight, draft: Draft, now: float) -> None:
-        left_out = draft.left_out
-        context = lane.model.context
-        if context is not None and (
-            ask.size.estimate >= context or (hindsight.context_over is not None and context <= hindsight.context_over)
-        ):
-            left_out.append(LeftOut(lane.target, Why.CONTEXT_TOO_SMALL))
-            return
-        bench = self._benches.of(lane.target, now)
+    def _consider(
+        self, lane: Lane, ask: Ask, bounds: Bounds, hindsight: Hindsight, draft: Draft, now: float, *, at_cap: bool
+    ) -> Offer | LeftOut:
+        target = lane.target
+        context, over = lane.model.context, hindsight.context_over
+        fit = None
+        if context is None or over is None or context > over:
+            fit = self._fitting.fit(lane, ask, bounds)
+        if fit is None:
+            return LeftOut(target, Why.CONTEXT_TOO_SMALL)
+        if Capability.VISION in ask.needs and self._benches.is_blind(target, now):
+            return LeftOut(target, Why.NO_VISION)
+        if self._benches.is_unable(target, ask.needs):
+            return LeftOut(target, why_unable(ask.needs & ~Capability.CHAT))
+        bench = self._benches.of(target, now)
         if bench is not None:
-            why = Why.LIMITED if bench.resting else Why.BENCHED
-            left_out.append(LeftOut(lane.target, why, bench.until))
-            return
-        reason = STRATEGIES[draft.strategy].reason(lane)
-        offer = self.price(lane, ask, reason, unpaid_only=hindsight.unpaid_only)
+            return LeftOut(target, Why.LIMITED if bench.resting else Why.BENCHED, bench.until)
+        if bounds.max_latency is not None:
+            usual = self._recent(target.provider_id).latency_of(target.model_id, now)
+            if usual is not None and usual > bounds.max_latency:
+                return LeftOut(target, Why.TOO_SLOW)
+        unpaid = Why.LEDGER_DOWN if hindsight.unpaid_only else None
+        offer = self._pricing.price(lane, ask, fit, unpaid=unpaid, at_cap=at_cap)
         if isinstance(offer, LeftOut):
-            left_out.append(offer)
-            return
-        breaker = self._admission.breakers.of(lane.target)
-        if not breaker.closed:
-            mono = self._clock.monotonic()
-            if breaker.probing or breaker.state(mono) is BreakerState.OPEN:
-                draft.broken.append(lane)
-                left_out.append(LeftOut(lane.target, Why.BREAKER_OPEN, now + max(0.0, breaker.reopens_at - mono)))
-                return
-            offer = self.as_probe(offer)
-        draft.offers.append(offer)
+            return offer
+        breaker = self._admission.breakers.of(target)
+        if breaker.closed:
+            return offer
+        mono = self._clock.monotonic()
+        if breaker.probing or breaker.state(mono) is BreakerState.OPEN:
+            draft.broken.append(offer)
+            return LeftOut(target, Why.BREAKER_OPEN, now + max(0.0, breaker.reopens_at - mono))
+        return self.as_probe(offer)
 
     def as_probe(self, offer: Offer) -> Offer:
         """Make an offer the one probe of a target whose breaker is not closed."""
-        candidate = offer.candidate
-        return Offer(
-            offer.lane,
-            Candidate(candidate.target, candidate.estimate, candidate.hold, f"{candidate.reason}, probing"),
-            offer.claim._replace(probe=True),
-            offer.max_output,
-        )
-
-    def price(self, lane: Lane, ask: Ask, reason: str, *, unpaid_only: bool = False) -> Offer | LeftOut:
-        """Work out what a target would hold: the input bounded by its bytes, the output by the tokens it may make."""
-        prices = lane.model.prices
-        output = self._room(lane, ask)
-        size = ask.size
-        input_tokens = ceil(size.estimate * self._usual.ratio(lane.target))
-        if prices is not None and prices.free:
-            return self._unpaid(lane, ask, reason, Estimate(input_tokens, output, 0))
-        if unpaid_only:
-            return LeftOut(lane.target, Why.LEDGER_DOWN)
-        if prices is None:
-            return self._unknown(lane, ask, reason, Estimate(input_tokens, output, None))
-        now = self._clock.now()
-        budgets = (*lane.budgeted, *ask.money)
-        room = tighter(self._admission.headroom(budgets), ask.bounds.max_cost)
-        hold = prices.worst(size.bound, output, now)
-        take = hold
-        if room is not None:
-            take = self._take(lane, ask, prices, hold, output, budgets, now)
-            if take > room:
-                output = self._affordable(ask, prices, room, output, now)
-                if not output:
-                    return self._too_dear(lane, ask, hold)
-                take = hold = prices.worst(size.bound, output, now)
-        estimate = Estimate(input_tokens, output, prices.worst(input_tokens, output, now))
-        claim = self._admission.claim(lane, hold, estimate.tokens, extra=ask.money, take=take)
-        return Offer(lane, Candidate(lane.target, estimate, hold, reason), claim, output)
-
-    def _room(self, lane: Lane, ask: Ask) -> int:
-        """Return how many tokens the answer may have."""
-        config = self.fleet.config
-        usual = config.reasoning_output if Capability.REASONING in lane.model.caps else config.max_output
-        output = ask.bounds.max_output or usual
-        return output if lane.model.max_output is None else min(output, lane.model.max_output)
-
-    def _take(
-        self,
-        lane: Lane,
-        ask: Ask,
-        prices: Prices,
-        hold: Picodollars,
-        output: int,
-        budgets: tuple[BucketKey, ...],
-        now: float,
-    ) -> Picodollars:
-        """Return what budgets set aside: far from every limit what the task usually needs, near one the worst case."""
-        if self.fleet.config.worst_case or ask.bounds.max_cost is not None:
-            return hold
-        usual = self._usual.output(lane.target, ask.request.label)
-        if usual is None or not self._admission.is_far(budgets, hold):
-            return hold
-        size = ask.size
-        input_tokens = min(size.bound, ceil(size.estimate * self._usual.ratio(lane.target) * _MARGIN))
-        return min(hold, prices.worst(input_tokens, min(output, usual), now))
-
-    def _affordable(self, ask: Ask, prices: Prices, room: Picodollars, output: int, now: float) -> int:
-        """Return to how many output tokens the answer can be cut to fit; 0 if that would be too short to be whole."""
-        rate = prices.at(now, ask.size.bound).dearest_output
-        if ask.bounds.max_output is not None or not rate:
-            return 0
-        fitting = (room - prices.worst(ask.size.bound, 0, now)) // rate
-        return fitting if fitting * _LEAST_SHARE >= output else 0
-
-    def _unpaid(self, lane: Lane, ask: Ask, reason: str, estimate: Estimate) -> Offer | LeftOut:
-        at_cap = self.fleet.config.at_cap
-        if at_cap is not AtCap.FREE and (at_cap is AtCap.REFUSE or not lane.model.local):
-            room = self._admission.headroom((*lane.budgeted, *ask.money))
-            if room is not None and room <= 0:
-                return self._too_dear(lane, ask, 1)
-        claim = self._admission.claim(lane, 0, estimate.tokens)
-        return Offer(lane, Candidate(lane.target, estimate, 0, reason), claim, estimate.output_tokens)
-
-    def _unknown(self, lane: Lane, ask: Ask, reason: str, estimate: Estimate) -> Offer | LeftOut:
-        """Offer a target of unknown price at the household's ceiling for such calls."""
-        hold = self.fleet.config.unknown_price_hold
-        if hold is None:
-            return LeftOut(lane.target, Why.PRICE_UNKNOWN)
-        room = tighter(self._admission.headroom((*lane.budgeted, *ask.money)), ask.bounds.max_cost)
-        if room is not None and hold > room:
-            return self._too_dear(lane, ask, hold)
-        claim = self._admission.claim(lane, hold, estimate.tokens, extra=ask.money)
-        return Offer(lane, Candidate(lane.target, estimate, hold, reason), claim, estimate.output_tokens)
-
-    def _too_dear(self, lane: Lane, ask: Ask, hold: Picodollars) -> LeftOut:
-        refused = self._admission.refusal(self._admission.claim(lane, hold, 0, extra=ask.money))
-        if refused is not None and refused.bucket is not None and refused.bucket.unit is Unit.MONEY:
-            return LeftOut(lane.target, Why.OVER_BUDGET, refused.free_at)
-        return LeftOut(lane.target, Why.TOO_EXPENSIVE)
+        return offer._replace(claim=offer.claim._replace(probe=True))
 
 
-def _why_not(lane: Lane, needs: Capability, pins: Pins, *, local_only: bool) -> Why | None:
-    """Say why a target can never take such a request, whatever the time."""
-    provider, model = lane.provider, lane.model
-    if not provider.enabled:
-        return Why.DISABLED
-    if provider.id in pins.exclude:
-        return Why.EXCLUDED
-    if (
-        (pins.providers and provider.id not in pins.providers)
-        or (pins.models and model.id not in pins.models)
-        or (pins.targets and lane.target not in pins.targets)
-    ):
-        return Why.NOT_ASKED_FOR
-    if local_only and not model.local:
-        return Why.NOT_LOCAL
-    missing = needs & ~model.caps
-    if not missing:
-        return None
-    return next((why for capability, why in _MISSING if capability in missing), Why.LACKS_CAPABILITY)
+def _tier(provider_id: str, prefer: Sequence[str], down: Container[str]) -> tuple[bool, int]:
+    return provider_id in down, prefer.index(provider_id) if provider_id in prefer else len(prefer)

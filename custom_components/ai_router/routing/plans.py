@@ -6,23 +6,33 @@ from typing import NamedTuple
 
 from .model import Target
 from .money import Picodollars
+from .tickets import BucketKey
 
 
 class Why(StrEnum):
     """Why a target was left out of a plan; each has a sentence in the translations."""
 
     DISABLED = "disabled"
+    NOT_ALLOWED = "not_allowed"
+    NOT_IN_POOL = "not_in_pool"
+    RULED_OUT = "ruled_out"
     NOT_ASKED_FOR = "not_asked_for"
+    NOT_NAMED = "not_named"
+    NO_SHARE = "no_share"
+    UNKNOWN_STRATEGY = "unknown_strategy"
     EXCLUDED = "excluded"
     NOT_LOCAL = "not_local"
     NO_CHAT = "no_chat"
     NO_VISION = "no_vision"
     NO_TOOLS = "no_tools"
     NO_STRUCTURE = "no_structure"
+    NO_EMBEDDINGS = "no_embeddings"
+    NO_STREAMING = "no_streaming"
     LACKS_CAPABILITY = "lacks_capability"
     CONTEXT_TOO_SMALL = "context_too_small"
     PRICE_UNKNOWN = "price_unknown"
     TOO_EXPENSIVE = "too_expensive"
+    TOO_SLOW = "too_slow"
     BENCHED = "benched"
     BREAKER_OPEN = "breaker_open"
     LIMITED = "limited"
@@ -49,20 +59,28 @@ class Candidate(NamedTuple):
     target: Target
     estimate: Estimate
     hold: Picodollars
-    reason: str
+    reason: str = ""
 
 
 class LeftOut(NamedTuple):
-    """A target that is not in the plan, and why; `free_at` (wall clock) where time alone mends it."""
+    """A target that is not in the plan, and why.
+
+    `free_at` (wall clock) where time alone mends it; `bucket` is the budget that is used up, where one is.
+    """
 
     target: Target
     why: Why
     free_at: float | None = None
+    bucket: BucketKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The ordered targets for a request, and those left out."""
+    """The ordered targets for a request, and those left out.
+
+    `rule` is the id of the rule that decided where, or else of the first one that tightened. `confidence` (0 to 1) is
+    how likely the first target answers.
+    """
 
     candidates: tuple[Candidate, ...]
     left_out: tuple[LeftOut, ...]

@@ -1,11 +1,12 @@
 """What the core needs from outside, named as protocols. Adapters live in `providers/`, `storage/` and on the face."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from .breaker import BreakerState
 from .failures import Failure
+from .health import Level
 from .model import Call, Event, Model, Request, Target
 from .money import Picodollars
 from .outcome import Attempt, Outcome, Reply
@@ -22,6 +23,13 @@ class Clock(Protocol):
         """Return seconds since 1970."""
 
 
+type TokenCounter = Callable[[str, tuple[str, ...]], int | None]
+"""Counts the tokens that a model makes of texts; None where it does not know how that model splits them.
+
+Called from the event loop for each target of a plan: at once, and the same again costs nothing.
+"""
+
+
 class Provider(Protocol):
     """One account or server, spoken to in its own protocol."""
 
@@ -36,6 +44,14 @@ class Provider(Protocol):
 
     async def probe(self) -> None:
         """Check reachability and credential for free. Raises `AttemptFailed`."""
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """A provider that can count beforehand, for free and by the model's own tokenizer; not all can."""
+
+    async def count(self, call: Call) -> int | None:
+        """Return the tokens of a call's input, None where this server or model cannot say. Raises `AttemptFailed`."""
 
 
 class State(Protocol):
@@ -67,6 +83,7 @@ class Spending(NamedTuple):
     user_id: str
     label: str
     cost: Picodollars
+    pool: str = ""
 
 
 class Ledger(Protocol):
@@ -159,8 +176,26 @@ class BudgetCrossed:
     exceeded: bool
 
 
+@dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """A provider does better or worse than before; `reason` is a failure class or one of the words of `health`."""
+
+    provider_id: str
+    before: Level
+    after: Level
+    reason: str | None
+
+
 type CoreEvent = (
-    AttemptStarted | AttemptEnded | RequestEnded | BreakerMoved | Benched | Unbenched | Overrun | BudgetCrossed
+    AttemptStarted
+    | AttemptEnded
+    | RequestEnded
+    | BreakerMoved
+    | Benched
+    | Unbenched
+    | Overrun
+    | BudgetCrossed
+    | HealthChanged
 )
 
 

@@ -13,6 +13,9 @@ class RefusalCode(StrEnum):
     """What stood in the way; each has a sentence in the translations."""
 
     NO_PROVIDER = "no_provider"
+    NOT_ALLOWED = "not_allowed"
+    UNKNOWN_POOL = "unknown_pool"
+    UNKNOWN_STRATEGY = "unknown_strategy"
     NO_CAPABLE_TARGET = "no_capable_target"
     OVER_BUDGET = "over_budget"
     LIMITED = "limited"

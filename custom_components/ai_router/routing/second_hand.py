@@ -76,7 +76,7 @@ def _reply(
         data=data,
         finish=Finish.STOP,
         target=target,
-        pool=trip.request.pins.pool,
+        pool=trip.ask.pool,
         usage=usage,
         cost=0,
         estimated=False,

@@ -19,8 +19,8 @@ from .cache import Answer, AnswerCache, may_share
 from .cache_key import NoKey, cache_key
 from .failures import FailureClass
 from .model import CacheMode, Event, Request, Target
+from .offers import Ask
 from .outcome import Reply
-from .planner import Ask
 from .ports import Bus, Clock, RequestEnded
 from .refusals import RefusalCode, RequestFailed
 from .second_hand import from_default, from_kept, from_stale, joined, joined_refusal
@@ -71,7 +71,7 @@ class SharedRoad:
         The bus hears of the failure also where the caller gets something instead.
         """
         key = self._key(trip)
-        sharing = key is not None or trip.request.cache_mode is CacheMode.ONLY
+        sharing = key is not None or (trip.request.cache_mode is CacheMode.ONLY and trip.ask.refused is None)
         heard = False
         try:
             way = self._shared(key, trip, live=live) if sharing else self._road(trip, live=live)
@@ -88,11 +88,11 @@ class SharedRoad:
 
     def _key(self, trip: Trip) -> str | None:
         request = trip.request
-        if not may_share(request, self._cache.settings.use):
+        if trip.ask.refused is not None or not may_share(request, self._cache.settings.use):
             return None
-        local_only = request.local_only or trip.config.local_only
+        ask = trip.ask
         try:
-            return cache_key(request, self._allowed(trip.ask), local_only=local_only)
+            return cache_key(request, self._allowed(ask), local_only=ask.local_only, bounds=ask.bounds)
         except NoKey:
             return None
 

@@ -15,13 +15,19 @@ class Unit(StrEnum):
     MONEY = "money"
     REQUESTS = "requests"
     TOKENS = "tokens"
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
     SLOTS = "slots"
 
 
 class Window(StrEnum):
-    """Over which time a bucket counts. `NOW` counts what is under way, `BURST` what comes at once."""
+    """Over which time a bucket counts.
+
+    `NOW` counts what is under way, `BURST` what comes at once. `TOLD` is a window of the provider's own.
+    """
 
     NOW = "now"
+    TOLD = "told"
     BURST = "burst"
     MINUTE = "minute"
     HOUR = "hour"
@@ -43,7 +49,7 @@ class Scope(StrEnum):
 
 
 class BucketKey(NamedTuple):
-    """The name of one limit or budget; `id` is empty for the router."""
+    """The name of one limit or budget; `id` is empty for the router, that of a target is made by `target_id`."""
 
     scope: Scope
     id: str
@@ -60,6 +66,13 @@ class Claim(NamedTuple):
     probe: bool = False
 
 
+class Load(NamedTuple):
+    """How many attempts are under way: on a target, and on all of its provider. The less loaded sorts first."""
+
+    target: int
+    provider: int
+
+
 class TicketState(Enum):
     """Where a ticket is in its life."""
 
@@ -72,7 +85,8 @@ class TicketState(Enum):
 class Ticket:
     """The proof that a claim was granted. Settled exactly once, in the windows it was granted in.
 
-    `day` is the household's date (YYYY-MM-DD) at the start; `started` and `expires` are wall-clock seconds.
+    `day` is the household's date (YYYY-MM-DD) at the start; `started` and `expires` are wall-clock seconds. `heard`:
+    the provider has begun to answer, so what it tells of its limits has this attempt in it.
     """
 
     attempt_id: str
@@ -85,6 +99,7 @@ class Ticket:
     expires: float
     probe: bool = False
     state: TicketState = TicketState.HELD
+    heard: bool = False
 
 
 class Granted(NamedTuple):

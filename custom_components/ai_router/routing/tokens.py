@@ -5,11 +5,11 @@ largest of the published formulas for the size it is sent at.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil
 
-from .model import Image, Message, Request, Text, Thinking, ToolCall, ToolResult
+from .model import Image, Message, Op, Request, Text, Thinking, ToolCall, ToolResult
 
 _BYTES_PER_TOKEN = 3.6
 _TOKENS_PER_MESSAGE = 8
@@ -20,21 +20,40 @@ _PATCH_FACTOR = 2.46
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A request's input tokens: those to expect, and those that cannot be exceeded."""
+    """A request's input tokens: those to expect, and those that cannot be exceeded.
+
+    `longest` are those to expect in a text that is read by itself, None where all is read as one. `pictures` is how
+    many are shown. `texts` are what the estimate of words was made from, `beside` the tokens of it that no text takes.
+    """
 
     estimate: int
     bound: int
+    longest: int | None = None
+    pictures: int = 0
+    texts: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    beside: int = 0
+
+    @property
+    def together(self) -> int:
+        """How many tokens a model must be able to read at once."""
+        return self.estimate if self.longest is None else self.longest
 
     @classmethod
-    def of(cls, text_bytes: int, messages: int, pictures: Sequence[tuple[int, int]] = ()) -> Size:
+    def of(
+        cls,
+        text_bytes: int,
+        messages: int,
+        pictures: Sequence[tuple[int, int]] = (),
+        texts: tuple[str, ...] = (),
+    ) -> Size:
         """Count bytes of text, messages, and pictures given as (width, height)."""
-        overhead = _TOKENS_PER_MESSAGE * messages
-        estimate = ceil(text_bytes / _BYTES_PER_TOKEN) + overhead
+        overhead = beside = _TOKENS_PER_MESSAGE * messages
         bound = text_bytes + overhead + _TOKENS_PER_REQUEST
         for width, height in pictures:
-            estimate += _patches(width, height, 28)
+            beside += _patches(width, height, 28)
             bound += picture_bound(width, height)
-        return cls(estimate, bound)
+        estimate = ceil(text_bytes / _BYTES_PER_TOKEN) + beside
+        return cls(estimate, bound, pictures=len(pictures), texts=texts, beside=beside)
 
 
 def _patches(width: int, height: int, edge: int) -> int:
@@ -54,37 +73,56 @@ def output_estimate(text_bytes: int, deltas: int) -> int:
     return max(ceil(text_bytes / _BYTES_PER_TOKEN), deltas)
 
 
-def _json_bytes(value: object) -> int:
-    return len(json.dumps(value, default=str, ensure_ascii=False).encode())
+def _json(value: object) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _message_bytes(message: Message) -> int:
-    total = 0
+def _texts(message: Message) -> Iterator[str]:
     for part in message.parts:
         match part:
             case Text(text):
-                total += len(text.encode())
+                yield text
             case Thinking(text, opaque):
-                total += len(text.encode()) + (_json_bytes(opaque) if opaque else 0)
+                yield text
+                if opaque:
+                    yield _json(opaque)
             case ToolCall(_, name, arguments):
-                total += len(name) + _json_bytes(arguments)
+                yield name
+                yield _json(arguments)
             case ToolResult(_, name, content):
-                total += len(name) + len(content.encode())
+                yield name
+                yield content
             case _:
                 pass
-    return total
+
+
+def _bytes(texts: Iterable[str]) -> int:
+    return sum(len(text.encode()) for text in texts)
 
 
 def measure(request: Request) -> Size:
     """Measure a request once, for all targets."""
-    total = 0
+    if request.op is Op.EMBED:
+        return _measure_texts(request)
+    texts: list[str] = []
     pictures: list[tuple[int, int]] = []
     for message in request.messages:
-        total += _message_bytes(message)
+        texts.extend(_texts(message))
         pictures.extend((part.width, part.height) for part in message.parts if isinstance(part, Image))
     for tool in request.tools:
-        total += len(tool.name) + len(tool.description.encode()) + _json_bytes(tool.parameters)
+        texts += (tool.name, tool.description, _json(tool.parameters))
+    total = _bytes(texts)
     if request.structure is not None:
         # The schema may be sent as a schema and spelled out in the prompt as well.
-        total += 2 * _json_bytes(request.structure.schema)
-    return Size.of(total, len(request.messages), pictures)
+        schema = _json(request.structure.schema)
+        texts.append(schema)
+        total += 2 * _bytes((schema,))
+    return Size.of(total, len(request.messages), pictures, tuple(texts))
+
+
+def _measure_texts(request: Request) -> Size:
+    sizes = [_bytes(_texts(message)) for message in request.messages]
+    whole = Size.of(
+        sum(sizes), len(sizes), texts=tuple(text for message in request.messages for text in _texts(message))
+    )
+    return replace(whole, longest=Size.of(max(sizes, default=0), 1).estimate)

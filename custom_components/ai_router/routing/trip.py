@@ -5,15 +5,14 @@ from .config import RouterConfig
 from .failures import MEANING, Failure, FailureScope
 from .fleet import Lane
 from .model import Request, Target
+from .offers import Ask, Offer
 from .outcome import Attempt, Reply
-from .planner import NO_HINDSIGHT, Ask, Hindsight
+from .planner import NO_HINDSIGHT, Hindsight
 from .plans import Plan
 from .refusals import RefusalCode, RequestFailed
 from .tickets import BucketKey
 from .waiting_room import Place
 
-_BASE_DELAY = 0.25
-_LONGEST_DELAY = 4.0
 _WIDE = (FailureScope.PROVIDER, FailureScope.ACCOUNT)
 
 
@@ -39,9 +38,9 @@ class Trip:
         "unpaid_only",
     )
 
-    def __init__(self, request: Request, config: RouterConfig, now: float) -> None:
-        """Start the clock: the tighter of the request's and the router's bounds holds."""
-        self.ask = Ask.of(request, config)
+    def __init__(self, ask: Ask, config: RouterConfig, now: float) -> None:
+        """Start the clock (monotonic seconds)."""
+        self.ask = ask
         self.config = config
         self.started = now
         timeout = self.ask.bounds.timeout
@@ -63,6 +62,11 @@ class Trip:
     def request(self) -> Request:
         """The request itself."""
         return self.ask.request
+
+    def follow(self, ask: Ask, config: RouterConfig) -> None:
+        """Go on under a changed configuration. The deadline stays."""
+        self.ask = ask
+        self.config = config
 
     @property
     def hindsight(self) -> Hindsight:
@@ -87,15 +91,30 @@ class Trip:
         """Return the targets that may be tried once more, now that no other is left."""
         if not self.may_try() or len(self.attempts) >= self.config.attempts:
             return []
-        return [target for target, failure in self._failed.items() if MEANING[failure.cls].again]
+        return [
+            target
+            for target, failure in self._failed.items()
+            if MEANING[failure.cls].again and self.may_ask(target.provider_id)
+        ]
 
-    def backoff(self, chance: float) -> float:
-        """Return how long to wait before the next retry (seconds): full jitter after Brooker (AWS, 2015).
+    def may_take(self, offer: Offer) -> bool:
+        """Say whether one more attempt may go this way: its pool may allow fewer of them than the request."""
+        limit = offer.fit.bounds.attempts
+        return (limit is None or len(self.attempts) < limit) and self.may_ask(offer.lane.provider.id)
 
-        `chance` is a random number from 0 to 1.
-        """
+    def may_ask(self, provider_id: str) -> bool:
+        """Say whether a provider may be asked once more: the household may allow it only so many attempts."""
+        provider = self.config.providers.get(provider_id)
+        if provider is None or provider.attempts is None:
+            return True
+        return sum(attempt.target.provider_id == provider_id for attempt in self.attempts) < provider.attempts
+
+    def backoff(self, target: Target, chance: float) -> float:
+        """Return how long to wait before the next retry (seconds). `chance` is a random number from 0 to 1."""
         self._retries += 1
-        return chance * min(_LONGEST_DELAY, _BASE_DELAY * 2.0**self._retries)
+        provider = self.config.providers.get(target.provider_id)
+        backoff = self.config.backoff if provider is None or provider.backoff is None else provider.backoff
+        return backoff.delay(self._retries, chance)
 
     def retry(self, target: Target) -> None:
         """Let a target be tried once more."""

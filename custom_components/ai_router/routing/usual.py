@@ -4,6 +4,8 @@ from collections import OrderedDict, deque
 from math import ceil
 
 from .model import Target, Usage
+from .ports import TokenCounter
+from .tokens import Size
 
 _KEPT = 20
 _ENOUGH = 5
@@ -27,6 +29,7 @@ class Usual:
         """Begin with nothing known."""
         self._outputs: OrderedDict[_Task, deque[int]] = OrderedDict()
         self._ratios: OrderedDict[Target, float] = OrderedDict()
+        self.count: TokenCounter | None = None
 
     def output(self, target: Target, label: str | None) -> int | None:
         """Return the output tokens that nine of ten answers stay below, with a margin; None until enough is known."""
@@ -36,20 +39,33 @@ class Usual:
         ordered = sorted(seen)
         return ceil(ordered[min(len(ordered) - 1, int(len(ordered) * _SHARE))] * _MARGIN)
 
+    def mean_output(self, target: Target, label: str | None) -> float | None:
+        """Return the output tokens of a task's usual answer; None if there was none yet."""
+        seen = self._outputs.get((target, label))
+        return sum(seen) / len(seen) if seen else None
+
+    def expected(self, target: Target, size: Size) -> int:
+        """Return the input tokens to expect: counted where this model's tokens can be, else as learned so far."""
+        words = None if self.count is None else self.count(target.model_id, size.texts)
+        return ceil(size.estimate * self.ratio(target)) if words is None else words + size.beside
+
     def ratio(self, target: Target) -> float:
         """Return real input tokens for each estimated one."""
         return self._ratios.get(target, 1.0)
 
-    def learn(self, target: Target, label: str | None, usage: Usage, estimate: int) -> None:
-        """Note an answered request: its usage, and what was estimated for its input (tokens, uncorrected)."""
-        task = (target, label)
+    def _learn_output(self, task: _Task, tokens: int) -> None:
         seen = self._outputs.get(task)
         if seen is None:
             if len(self._outputs) >= _TASKS:
                 self._outputs.popitem(last=False)
             seen = self._outputs[task] = deque(maxlen=_KEPT)
-        seen.append(usage.output_tokens)
+        seen.append(tokens)
         self._outputs.move_to_end(task)
+
+    def learn(self, target: Target, label: str | None, usage: Usage, estimate: int) -> None:
+        """Note an answered request: its usage, and what was estimated for its input (tokens, uncorrected)."""
+        if usage.output_tokens:  # none are written where texts are only embedded
+            self._learn_output((target, label), usage.output_tokens)
         if usage.input_tokens and estimate:
             if len(self._ratios) >= _TASKS and target not in self._ratios:
                 self._ratios.popitem(last=False)

@@ -1,0 +1,105 @@
+"""In which order the targets of a plan are tried. One small class for each way to choose."""
+
+import logging
+from collections.abc import Callable, Sequence, Set
+
+from ..fleet import Lane
+from ..model import Target
+from ..offers import Ask, Offer
+from ..outcome import Outcome
+from ..plans import Why
+from .adaptive import AdaptiveStrategy
+from .cheapest import CheapestStrategy
+from .choice import Choice, Ranked, Senses, Strategy
+from .experiment import ExperimentStrategy
+from .fastest import FastestStrategy
+from .fixed import ManualStrategy, PriorityStrategy, RandomStrategy
+from .load import LeastLoadedStrategy
+from .turns import RoundRobinStrategy, WeightedStrategy
+
+__all__ = ["STRATEGIES", "Choice", "Ranked", "Senses", "Strategies", "Strategy"]
+
+_LOGGER = logging.getLogger(__name__)
+
+# What makes each way to choose, once for every router. A plug-in adds its own under a new name.
+STRATEGIES: dict[str, Callable[[], Strategy]] = {
+    strategy.name: strategy
+    for strategy in (
+        PriorityStrategy,
+        RoundRobinStrategy,
+        WeightedStrategy,
+        RandomStrategy,
+        LeastLoadedStrategy,
+        FastestStrategy,
+        CheapestStrategy,
+        AdaptiveStrategy,
+        ManualStrategy,
+        ExperimentStrategy,
+    )
+}
+
+
+class Strategies:
+    """The ways to choose of one router, with what they have learned. They outlive changes of configuration.
+
+    All of them learn from the start, so that one that is switched to already knows. One that fails, as a plug-in's may,
+    stops nothing: the household's order holds instead.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._made = {name: make() for name, make in STRATEGIES.items()}
+        self._targets: Set[Target] = frozenset()
+
+    def apply(self, targets: Set[Target], scopes: Set[str | None]) -> None:
+        """Forget targets and scopes that are gone."""
+        self._targets = targets
+        for strategy in self._made.values():
+            strategy.keep(targets, scopes)
+
+    def bars(self, choice: Choice, lane: Lane) -> Why | None:
+        """Say why a lane is not for a choice at all; None if it may be."""
+        if not self._knows(choice.strategy):
+            return Why.UNKNOWN_STRATEGY
+        try:
+            return self._made[choice.strategy].bars(choice, lane)
+        except Exception:
+            _LOGGER.exception("The strategy %s failed", choice.strategy)
+            return None
+
+    def _knows(self, name: str) -> bool:
+        # A plug-in may have brought it since.
+        if name not in self._made and name in STRATEGIES:
+            self._made[name] = STRATEGIES[name]()
+        return name in self._made
+
+    def order(self, choice: Choice) -> Sequence[Ranked]:
+        """Put the offers of a choice in order. Changes nothing."""
+        if not choice.offers:
+            return ()
+        try:
+            ranked = self._made[choice.strategy].order(choice)
+        except Exception:
+            _LOGGER.exception("The strategy %s failed", choice.strategy)
+        else:
+            if sorted(id(offer) for offer, _ in ranked) == sorted(map(id, choice.offers)):
+                return ranked
+            _LOGGER.error("The strategy %s did not put the offers in order that it was given", choice.strategy)
+        return [(offer, "in the household's order") for offer in choice.offers]
+
+    def took(self, choice: Choice, rivals: Sequence[Offer]) -> None:
+        """Tell who was granted: the first of `rivals`, all of whom could have been."""
+        try:
+            self._made[choice.strategy].took(choice, rivals)
+        except Exception:
+            _LOGGER.exception("The strategy %s failed", choice.strategy)
+
+    def learn(self, ask: Ask, target: Target, outcome: Outcome, now: float) -> None:
+        """Tell how an attempt ended. The one place from which the strategies learn."""
+        if target not in self._targets:
+            return
+        for name, strategy in self._made.items():
+            try:
+                strategy.learn(ask, target, outcome, now)
+            except Exception:
+                _LOGGER.exception("The strategy %s failed", name)

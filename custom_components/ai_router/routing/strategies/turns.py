@@ -1,0 +1,95 @@
+"""Strategies that share by turns. Only who was really sent to has had a turn; a dry run moves nobody."""
+
+from collections.abc import Sequence, Set
+from typing import override
+
+from ..fleet import Lane
+from ..model import Target
+from ..offers import Offer
+from ..plans import Why
+from .choice import Choice, Ranked, Strategy
+
+
+class RoundRobinStrategy(Strategy):
+    """Each in turn: first goes who has waited longest since its last turn.
+
+    Who comes back after an absence gets one turn, not all those it missed, and the turn of one that is out goes to each
+    of the others alike.
+    """
+
+    name = "round_robin"
+
+    def __init__(self) -> None:
+        """Begin with nobody having had a turn."""
+        self._turns: dict[str | None, dict[Target, int]] = {}
+        self._last = 0
+
+    @override
+    def order(self, choice: Choice) -> Sequence[Ranked]:
+        turns = self._turns.get(choice.scope, {})
+        offers = sorted(choice.offers, key=lambda offer: turns.get(offer.lane.target, 0))
+        return [(offer, "next in turn" if place else "its turn") for place, offer in enumerate(offers)]
+
+    @override
+    def took(self, choice: Choice, rivals: Sequence[Offer]) -> None:
+        self._last += 1
+        self._turns.setdefault(choice.scope, {})[rivals[0].lane.target] = self._last
+
+    @override
+    def keep(self, targets: Set[Target], scopes: Set[str | None]) -> None:
+        self._turns = _kept(self._turns, targets, scopes)
+
+
+class WeightedStrategy(Strategy):
+    """Each as often as its weight says, evenly spread; a weight of 0 is off.
+
+    Smooth weighted round robin (Sysoev, nginx 1.3.1), on shares instead of weights, so that changed weights and changing
+    company leave no debts behind: with each request everybody who could have had it gains its share of one turn, and
+    who gets it pays a whole one.
+    """
+
+    name = "weighted"
+
+    def __init__(self) -> None:
+        """Begin with nobody owing or owed."""
+        self._owed: dict[str | None, dict[Target, float]] = {}
+
+    @override
+    def bars(self, choice: Choice, lane: Lane) -> Why | None:
+        return None if lane.weight > 0 else Why.NO_SHARE
+
+    @override
+    def order(self, choice: Choice) -> Sequence[Ranked]:
+        owed = self._owed.get(choice.scope, {})
+        shares = _shares(choice.offers)
+        offers = sorted(
+            choice.offers, key=lambda offer: -(owed.get(offer.lane.target, 0.0) + shares[offer.lane.target])
+        )
+        return [(offer, f"share {shares[offer.lane.target]:.0%}") for offer in offers]
+
+    @override
+    def took(self, choice: Choice, rivals: Sequence[Offer]) -> None:
+        owed = self._owed.setdefault(choice.scope, {})
+        for target, share in _shares(rivals).items():
+            owed[target] = owed.get(target, 0.0) + share
+        owed[rivals[0].lane.target] -= 1.0
+
+    @override
+    def keep(self, targets: Set[Target], scopes: Set[str | None]) -> None:
+        self._owed = _kept(self._owed, targets, scopes)
+
+
+def _shares(offers: Sequence[Offer]) -> dict[Target, float]:
+    weights = {offer.lane.target: offer.lane.weight for offer in offers}
+    total = sum(weights.values())
+    return {target: weight / total for target, weight in weights.items()}
+
+
+def _kept[N](
+    known: dict[str | None, dict[Target, N]], targets: Set[Target], scopes: Set[str | None]
+) -> dict[str | None, dict[Target, N]]:
+    return {
+        scope: {target: value for target, value in values.items() if target in targets}
+        for scope, values in known.items()
+        if scope in scopes
+    }
