@@ -149,6 +149,10 @@ class SqliteLedger:
             stopped.set()
         return True
 
+    def beside(self, name: str) -> Path:
+        """Name a file in the ledger's folder."""
+        return self._path.with_name(name)
+
     async def flush(self) -> None:
         """Wait until everything queued so far is on disk. Raises `LedgerUnavailable`."""
         await asyncio.wrap_future(self._writer.run(lambda _: None))

@@ -53,10 +53,16 @@ async def saved(reader: Reader, from_day: str, to_day: str, by: Sequence[str] = 
 
 async def projection(reader: Reader, today: str, week_start: int = 0) -> Projection:
     """Project the running week and month; `week_start` is 0 for Monday to 6 for Sunday."""
+    costs, first_day = await known_costs(reader, today, week_start)
+    return project(costs, first_day, today, week_start)
+
+
+async def known_costs(reader: Reader, today: str, week_start: int = 0) -> tuple[dict[str, Picodollars], str]:
+    """Return what `project` learns from: what each day has cost, and the day the ledger began."""
     ((first,),) = await reader.ask(_FIRST_DAY)
     earliest = min(later(today, -RECENT_DAYS), Calendar(week_start=week_start).window_of_day(Window.WEEK, today))
     costs = await daily_costs(reader, min(earliest, today[:7] + "-01"), today)
-    return project(costs, first or today, today, week_start)
+    return costs, first or today
 
 
 def project(costs: Mapping[str, Picodollars], first_day: str, today: str, week_start: int = 0) -> Projection:
