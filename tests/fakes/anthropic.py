@@ -54,6 +54,13 @@ class FakeAnthropic(FakeServer):
     @override
     def routes(self, app: web.Application) -> None:
         app.router.add_get("/v1/models", self._list)
+        app.router.add_post("/v1/messages/count_tokens", self.listing(self._count))
+
+    def _count(self, body: dict[str, Any]) -> Any:
+        for name in body.keys() & {"max_tokens", "stream", "temperature", "top_p", "stop_sequences"}:
+            raise error(400, f"{name}: Extra inputs are not permitted")
+        check({**body, "max_tokens": 2_000, "stream": False}, self.models, self.refuses)
+        return {"input_tokens": len(json.dumps(body["messages"])) // 4}
 
     @override
     def unauthorized(self) -> Refused:

@@ -9,6 +9,7 @@ from typing import Any, override
 
 from aiohttp import web
 
+from tests.fakes import embeddings
 from tests.fakes.faults import How
 from tests.fakes.openai_compatible import FakeOpenAI, decoded
 from tests.fakes.server import Prepared, Refused, run
@@ -69,6 +70,7 @@ class FakeCloudflare(FakeOpenAI):
             _entry("@cf/openai/whisper", "Automatic Speech Recognition"),
         ]
         self.agreed = True
+        self.embedders = {entry["name"] for entry in self.listed if entry["task"]["name"] == "Text Embeddings"}
 
     @property
     @override
@@ -79,6 +81,7 @@ class FakeCloudflare(FakeOpenAI):
     @override
     def routes(self, app: web.Application) -> None:
         app.router.add_get(f"{_AI}/models/search", self.listing(self._search))
+        embeddings.add_route(self, app, f"{_AI}/v1/embeddings", self._embed)
         app.router.add_post(f"{_AI}/run/{{model:.+}}", self._chat)
         app.router.add_route("*", "/client/v4/accounts/{rest:.*}", self._nowhere)
 

@@ -11,6 +11,7 @@ from typing import Any, override
 
 from aiohttp import web
 
+from tests.fakes import embeddings
 from tests.fakes.faults import How
 from tests.fakes.server import FakeServer, Prepared, Refused, run
 
@@ -116,6 +117,43 @@ class FakeGemini(FakeServer):
     @override
     def routes(self, app: web.Application) -> None:
         app.router.add_get("/v1beta/models", self.listing(self._models))
+
+    @override
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        method = request.path.rpartition(":")[2]
+        if method == "batchEmbedContents":
+            return await embeddings.handler(self, self._embed)(request)
+        if method == "countTokens":
+            return await self.listing(self._count)(request)
+        return await super()._chat(request)
+
+    def _embed(self, body: dict[str, Any], counts: bool) -> Any:
+        _typed(body, {"requests": list}, "")
+        texts = []
+        for each in body["requests"]:
+            _typed(each, {"model": str, "content": dict}, "requests")
+            _typed(each["content"], {"parts": list}, "requests.content")
+            if each["model"] != f"models/{EMBEDDER}":
+                raise _error(404, f"{each['model']} is not found, or is not supported for embedContent.", "NOT_FOUND")
+            (part,) = each["content"]["parts"]
+            _typed(part, {"text": str}, "requests.content.parts")
+            texts.append(part["text"])
+        if not 1 <= len(texts) <= 100:
+            raise _error(400, "* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch")
+        given = self.change([embeddings.vector(text) for text in texts])
+        usage = {"usageMetadata": {"promptTokenCount": embeddings.tokens(texts)}} if counts else {}
+        return {"embeddings": [{"values": values} for values in given], **usage}
+
+    def _count(self, body: dict[str, Any]) -> Any:
+        _typed(body, {"generateContentRequest": dict}, "")
+        asked = body["generateContentRequest"]
+        types = {name: _FIELDS[name] for name in ("model", "contents", "systemInstruction", "tools")}
+        _typed(asked, types, "generate_content_request")
+        name = asked["model"].removeprefix("models/")
+        if "countTokens" not in self.models.get(name, {}).get("supportedGenerationMethods", []):
+            raise _error(404, f"{asked['model']} is not found, or is not supported for countTokens.", "NOT_FOUND")
+        self._check_contents(asked["contents"], self.can[name])
+        return {"totalTokens": len(json.dumps(asked["contents"])) // 4}
 
     def _models(self, query: dict[str, str]) -> Any:
         if query.keys() - {"pageSize", "pageToken"}:

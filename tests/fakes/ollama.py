@@ -12,12 +12,14 @@ from typing import Any, override
 
 from aiohttp import web
 
+from tests.fakes import embeddings
 from tests.fakes.faults import How
 from tests.fakes.server import FakeServer, Prepared, Refused, run
 
 CHAT_MODEL = "qwen3:8b"
 VISION_MODEL = "qwen3-vl:8b"
 CLOUD_MODEL = "gpt-oss:120b-cloud"
+EMBEDDER = "nomic-embed-text:latest"
 
 _FIELDS = {
     "model": str,
@@ -29,6 +31,7 @@ _FIELDS = {
     "messages": list,
     "tools": list,
 }
+_EMBED_FIELDS = {"model": str, "input": list, "keep_alive": (str, int), "options": dict}
 _OPTIONS = {
     "num_ctx": int,
     "num_predict": int,
@@ -75,6 +78,22 @@ class FakeOllama(FakeServer):
         app.router.add_get("/api/version", self.listing(lambda _: {"version": "0.30.1"}))
         app.router.add_get("/api/tags", self.listing(self._tags))
         app.router.add_post("/api/show", self._show)
+        embeddings.add_route(self, app, "/api/embed", self._embed)
+
+    def _embed(self, body: dict[str, Any], counts: bool) -> Any:
+        _typed({name: value for name, value in body.items() if name != "truncate"}, _EMBED_FIELDS, "")
+        _typed(body.get("options", {}), _OPTIONS, "options.")
+        told = self.models.get(body["model"])
+        if told is None:
+            raise Refused(404, {"error": f'model "{body["model"]}" not found, try pulling it first'})
+        if "embedding" not in told["capabilities"]:
+            raise Refused(501, {"error": "this model does not support embeddings"})
+        if any(embeddings.tokens([text]) > told["context_length"] for text in body["input"]):
+            assert body.get("truncate") is False, "it would have been cut"
+            raise Refused(400, {"error": "the input length exceeds the context length"})
+        given = self.change([embeddings.vector(text) for text in body["input"]])
+        usage = {"prompt_eval_count": embeddings.tokens(body["input"])} if counts else {}
+        return {"model": body["model"], "embeddings": given, "total_duration": 14_143_917, **usage}
 
     def _tags(self, _: Any) -> Any:
         def entry(name: str) -> dict[str, Any]:

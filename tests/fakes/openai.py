@@ -9,6 +9,7 @@ from typing import Any, override
 
 from aiohttp import web
 
+from tests.fakes import embeddings
 from tests.fakes.faults import How
 from tests.fakes.openai_rules import Traits, check, encrypted, error, reasons
 from tests.fakes.server import FakeServer, Prepared, Refused, run
@@ -49,6 +50,10 @@ class FakeResponses(FakeServer):
     @override
     def routes(self, app: web.Application) -> None:
         app.router.add_get("/v1/models", self.listing(self._models))
+        embeddings.add_route(self, app, "/v1/embeddings", self._embed)
+
+    def _embed(self, body: dict[str, Any], counts: bool) -> Any:
+        return embeddings.openai_reply(body, counts, {"text-embedding-3-small"}, error, self.change)
 
     def _models(self, _: Any) -> Any:
         ends = {name: traits.shutdown for name, traits in self.models.items()} | dict.fromkeys(self.others)

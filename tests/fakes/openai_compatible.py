@@ -7,16 +7,19 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Collection
-from typing import Any, override
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, override
 
 from aiohttp import web
 
+from tests.fakes import embeddings
 from tests.fakes.faults import How
 from tests.fakes.server import FakeServer, Prepared, Refused, run
 
 CHAT_MODEL = "house-1"
 VISION_MODEL = "house-vl"
+EMBEDDER = "house-embed"
 
 _FIELDS: dict[str, Any] = {
     "model": str,
@@ -37,7 +40,7 @@ _PICTURE = re.compile(r"data:image/(png|jpeg|webp|gif);base64,(.+)", re.DOTALL)
 _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8")
 
 
-def _error(
+def error(
     status: int, message: str, param: str | None = None, code: str | None = None, kind: str = "invalid_request_error"
 ) -> Refused:
     return Refused(status, {"error": {"message": message, "type": kind, "param": param, "code": code}})
@@ -45,11 +48,11 @@ def _error(
 
 def _only(holder: Any, where: str, required: set[str], optional: Collection[str] = ()) -> None:
     if not isinstance(holder, dict):
-        raise _error(400, f"Invalid type for '{where}': expected an object.", where, "invalid_type")
+        raise error(400, f"Invalid type for '{where}': expected an object.", where, "invalid_type")
     for name in holder.keys() - required - set(optional):
-        raise _error(400, f"Unknown parameter: '{where}.{name}'.", f"{where}.{name}", "unknown_parameter")
+        raise error(400, f"Unknown parameter: '{where}.{name}'.", f"{where}.{name}", "unknown_parameter")
     for name in required - holder.keys():
-        raise _error(
+        raise error(
             400, f"Missing required parameter: '{where}.{name}'.", f"{where}.{name}", "missing_required_parameter"
         )
 
@@ -57,11 +60,15 @@ def _only(holder: Any, where: str, required: set[str], optional: Collection[str]
 class FakeOpenAI(FakeServer):
     """`refuses` are fields a model does not take; models in `newer` want `max_completion_tokens`.
 
-    `tool_calls` are answered instead of words where tools are offered. `usage` replaces what is counted.
+    `tool_calls` are answered instead of words where tools are offered. `usage` replaces what is counted. `counts`: it
+    counts a chat's tokens beforehand, as llama.cpp does.
     """
 
     default_path = "/v1"
     chat_path = "/v1/chat/completions"
+    # What a brand takes beyond the common fields, of a body and of the assistant's messages.
+    more_fields: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    assistant_fields: ClassVar[Collection[str]] = ()
 
     def __init__(self, *, key: str | None = None, price_in: int = 0, price_out: int = 0) -> None:
         super().__init__(key=key, price_in=price_in, price_out=price_out, chat_path=self.chat_path)
@@ -70,6 +77,8 @@ class FakeOpenAI(FakeServer):
             {"id": VISION_MODEL, "object": "model", "created": 1_750_000_000, "owned_by": "house"},
         ]
         self.bare_list = False
+        self.embedders = {EMBEDDER}
+        self.counts = False
         self.refuses: dict[str, set[str]] = {}
         self.newer: set[str] = set()
         self.tool_calls: list[dict[str, Any]] = []
@@ -78,41 +87,53 @@ class FakeOpenAI(FakeServer):
     @override
     def routes(self, app: web.Application) -> None:
         app.router.add_get("/v1/models", self.listing(self._models))
+        app.router.add_post("/v1/chat/completions/input_tokens", self.listing(self._count))
+        embeddings.add_route(self, app, "/v1/embeddings", self._embed)
+
+    def _embed(self, body: dict[str, Any], counts: bool) -> Any:
+        return embeddings.openai_reply(body, counts, self.embedders, error, self.change)
+
+    def _count(self, body: dict[str, Any]) -> Any:
+        if not self.counts:
+            raise error(404, "File Not Found", kind="not_found_error")
+        self.check(body)
+        return {"object": "response.input_tokens", "input_tokens": len(json.dumps(body["messages"])) // 4}
 
     def _models(self, _: Any) -> Any:
         return self.models if self.bare_list else {"object": "list", "data": self.models}
 
     @override
     def unauthorized(self) -> Refused:
-        return _error(401, "Incorrect API key provided.", code="invalid_api_key")
+        return error(401, "Incorrect API key provided.", code="invalid_api_key")
 
     # --- strictness ------------------------------------------------------------------------------
 
     @override
     def check(self, body: dict[str, Any]) -> None:
+        fields = {**_FIELDS, **self.more_fields}
         for name, value in body.items():
-            if name not in _FIELDS:
-                raise _error(400, f"Unrecognized request argument supplied: {name}", name, "unknown_parameter")
-            if not isinstance(value, _FIELDS[name]) or (isinstance(value, bool) and name != "stream"):
-                raise _error(400, f"Invalid type for '{name}'.", name, "invalid_type")
+            if name not in fields:
+                raise error(400, f"Unrecognized request argument supplied: {name}", name, "unknown_parameter")
+            if not isinstance(value, fields[name]) or (isinstance(value, bool) and name != "stream"):
+                raise error(400, f"Invalid type for '{name}'.", name, "invalid_type")
         model = str(body.get("model"))
         if model not in {entry["id"] for entry in self.models}:
-            raise _error(404, f"The model `{model}` does not exist", code="model_not_found")
+            raise error(404, f"The model `{model}` does not exist", code="model_not_found")
         for name in self.refuses.get(model, set()) & body.keys():
-            raise _error(
+            raise error(
                 400, f"Unsupported parameter: '{name}' is not supported with this model.", name, "unsupported_parameter"
             )
         if "max_tokens" in body and model in self.newer:
             said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-            raise _error(400, said, "max_tokens", "unsupported_parameter")
+            raise error(400, said, "max_tokens", "unsupported_parameter")
         if "stream_options" in body and not body.get("stream"):
-            raise _error(
+            raise error(
                 400, "The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options"
             )
         if not 0 <= body.get("temperature", 0) <= 2 or not 0 <= body.get("top_p", 0) <= 1:
-            raise _error(400, "Invalid value.", "temperature", "invalid_value")
+            raise error(400, "Invalid value.", "temperature", "invalid_value")
         if isinstance(body.get("stop"), list) and not 1 <= len(body["stop"]) <= 4:
-            raise _error(400, "Invalid 'stop': array too long.", "stop", "invalid_value")
+            raise error(400, "Invalid 'stop': array too long.", "stop", "invalid_value")
         self._check_shape(body)
         self._check_messages(body["messages"])
 
@@ -122,25 +143,27 @@ class FakeOpenAI(FakeServer):
             _only(tool["function"], "tools[].function", {"name", "parameters"}, {"description"})
         shape = body.get("response_format")
         if shape is not None:
+            if shape == {"type": "json_object"}:
+                return
             _only(shape, "response_format", {"type", "json_schema"})
             _only(shape["json_schema"], "response_format.json_schema", {"name", "schema"})
             if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", shape["json_schema"]["name"]):
-                raise _error(400, "Invalid 'response_format.json_schema.name'.", "response_format.json_schema.name")
+                raise error(400, "Invalid 'response_format.json_schema.name'.", "response_format.json_schema.name")
 
     def _check_messages(self, messages: list[Any]) -> None:
         if not messages:
-            raise _error(400, "Invalid 'messages': empty array.", "messages", "empty_array")
+            raise error(400, "Invalid 'messages': empty array.", "messages", "empty_array")
         open_calls: set[str] = set()
         for number, message in enumerate(messages):
             where = f"messages[{number}]"
             role = message.get("role") if isinstance(message, dict) else None
             if open_calls and role != "tool":
-                raise _error(400, "An assistant message with 'tool_calls' must be followed by tool messages.", where)
+                raise error(400, "An assistant message with 'tool_calls' must be followed by tool messages.", where)
             match role:
                 case "system":
                     _only(message, where, {"role", "content"})
                     if number or not isinstance(message["content"], str):
-                        raise _error(400, "The system message must be the first, and a string.", where)
+                        raise error(400, "The system message must be the first, and a string.", where)
                 case "user":
                     _only(message, where, {"role", "content"})
                     self._check_content(message["content"], where)
@@ -149,23 +172,23 @@ class FakeOpenAI(FakeServer):
                 case "tool":
                     _only(message, where, {"role", "content", "tool_call_id"})
                     if message["tool_call_id"] not in open_calls or not isinstance(message["content"], str):
-                        raise _error(400, "No tool call is open for this tool message.", where)
+                        raise error(400, "No tool call is open for this tool message.", where)
                     open_calls.discard(message["tool_call_id"])
                 case _:
-                    raise _error(400, f"Invalid value: '{role}'.", f"{where}.role", "invalid_value")
+                    raise error(400, f"Invalid value: '{role}'.", f"{where}.role", "invalid_value")
         if open_calls:
-            raise _error(400, "Tool calls without an answer.", "messages")
+            raise error(400, "Tool calls without an answer.", "messages")
 
     def _check_assistant(self, message: dict[str, Any], where: str) -> set[str]:
-        _only(message, where, {"role", "content"}, {"tool_calls"})
+        _only(message, where, {"role", "content"}, {"tool_calls", *self.assistant_fields})
         calls = message.get("tool_calls")
         if not message["content"] and not calls:
-            raise _error(400, "An assistant message needs content or tool calls.", where)
+            raise error(400, "An assistant message needs content or tool calls.", where)
         for call in calls or []:
             _only(call, f"{where}.tool_calls[]", {"id", "type", "function"})
             _only(call["function"], f"{where}.tool_calls[].function", {"name", "arguments"})
             if not isinstance(call["function"]["arguments"], str):
-                raise _error(400, "Invalid type for arguments: expected a string.", where, "invalid_type")
+                raise error(400, "Invalid type for arguments: expected a string.", where, "invalid_type")
             json.loads(call["function"]["arguments"])
         return {call["id"] for call in calls or []}
 
@@ -180,9 +203,21 @@ class FakeOpenAI(FakeServer):
                 _only(part["image_url"], f"{where}.content[].image_url", {"url"}, {"detail"})
                 self.pictures.append(decoded(part["image_url"]["url"], where))
             else:
-                raise _error(400, f"Invalid value: '{part.get('type')}'.", f"{where}.content[].type", "invalid_value")
+                raise error(400, f"Invalid value: '{part.get('type')}'.", f"{where}.content[].type", "invalid_value")
 
     # --- answers ---------------------------------------------------------------------------------
+
+    def usage_of(self, tokens: tuple[int, int]) -> dict[str, Any]:
+        """Say what was counted."""
+        return {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
+
+    def tells_usage(self, body: dict[str, Any]) -> bool:
+        """Say whether a stream ends with what was counted."""
+        return bool(body.get("stream_options", {}).get("include_usage"))
+
+    def deltas(self, body: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ARG002 - brands that think look at it
+        """Give what comes before the words."""
+        return []
 
     @override
     def prepare(self, body: dict[str, Any], how: str | None) -> Prepared:
@@ -190,13 +225,9 @@ class FakeOpenAI(FakeServer):
         words = [] if calls or how == How.EMPTY_LENGTH else re.findall(r"\S+\s*", self.text)
         finish = "length" if how == How.EMPTY_LENGTH else "tool_calls" if calls else "stop"
         tokens = (max(1, len(json.dumps(body["messages"])) // 4), max(1, len(words)))
-        usage = self.usage or {
-            "prompt_tokens": tokens[0],
-            "completion_tokens": tokens[1],
-            "total_tokens": sum(tokens),
-        }
+        usage = self.usage or self.usage_of(tokens)
         head = {"id": "chatcmpl-1", "created": 1_750_000_000, "model": body["model"]}
-        wanted = bool(body.get("stream_options", {}).get("include_usage")) and how != How.NO_USAGE
+        wanted = self.tells_usage(body) and how != How.NO_USAGE
 
         def chunk(**fields: Any) -> bytes:
             whole = {**head, "object": "chat.completion.chunk", **({"usage": None} if wanted else {}), **fields}
@@ -205,7 +236,8 @@ class FakeOpenAI(FakeServer):
         def choice(delta: dict[str, Any], reason: str | None = None) -> bytes:
             return chunk(choices=[{"index": 0, "delta": delta, "finish_reason": reason}])
 
-        pieces = [choice({"role": "assistant", "content": ""})]
+        deltas = self.deltas(body)
+        pieces = [choice({"role": "assistant", "content": ""}), *map(choice, deltas)]
         pieces += [choice({"content": word}) for word in words]
         pieces += [choice({"tool_calls": [{"index": index, **call}]}) for index, call in enumerate(calls)]
         pieces += [] if how == How.NO_FINISH else [choice({}, finish)]
@@ -219,13 +251,13 @@ class FakeOpenAI(FakeServer):
         }
         if how != How.NO_USAGE:
             whole["usage"] = usage
-        error = b'data: {"error":{"message":"the model crashed","type":"server_error","code":500}}\n\n'
+        crash = b'data: {"error":{"message":"the model crashed","type":"server_error","code":500}}\n\n'
         return Prepared(
             pieces,
             json.dumps(whole, ensure_ascii=False).encode(),
             stream=body.get("stream", False),
             stream_type="text/event-stream",
-            error=error,
+            error=crash,
             tokens=tokens,
         )
 
@@ -237,7 +269,7 @@ def decoded(url: Any, where: str) -> bytes:
     except binascii.Error:
         data = b""
     if not data.startswith(_MAGIC):
-        raise _error(400, "Invalid image.", f"{where}.content[].image_url", "invalid_image_format")
+        raise error(400, "Invalid image.", f"{where}.content[].image_url", "invalid_image_format")
     return data
 
 

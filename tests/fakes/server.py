@@ -69,6 +69,8 @@ class FakeServer:
         self.fault: Faults = None
         self.everywhere = False
         self.text = TEXT
+        # What is done to vectors before they are given.
+        self.change: Callable[[list[Any]], list[Any]] = list
         self.answers = self.tokens_in = self.tokens_out = self.waiting = self.left = 0
         self.someone_left = asyncio.Event()
         self._released = asyncio.Event()
@@ -153,8 +155,10 @@ class FakeServer:
         self.requests.append(Seen(request.method, request.path, dict(request.headers), body))
         return body
 
-    def listing(self, give: Callable[[Any], Any]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Make a handler for a document; faults hit it only while `everywhere` is set."""
+    def listing(
+        self, give: Callable[[Any], Any], *, public: bool = False
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Make a handler for a document; faults hit it only while `everywhere` is set. `public`: it needs no key."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             body = await self.note(request)
@@ -163,7 +167,8 @@ class FakeServer:
             try:
                 if fault is not None and fault.how == How.REFUSE:
                     return _plain(fault)
-                self.authorize(request)
+                if not public:
+                    self.authorize(request)
                 ready = Prepared([], json.dumps(give(body)).encode(), False, "application/json", b"", (0, 0))
             except Refused as refused:
                 return self.refusal(refused)

@@ -17,8 +17,8 @@ from custom_components.ai_router.providers.gemini_errors import GeminiReplies
 from custom_components.ai_router.providers.gemini_models import gemini_model
 from custom_components.ai_router.providers.gemini_reader import GeminiReader
 from custom_components.ai_router.providers.model_list import model_list
-from custom_components.ai_router.providers.ollama import OllamaReader
 from custom_components.ai_router.providers.ollama_models import ollama_model
+from custom_components.ai_router.providers.ollama_reader import OllamaReader
 from custom_components.ai_router.providers.openai_models import openai_models
 from custom_components.ai_router.providers.openai_reader import ResponsesReader
 from custom_components.ai_router.providers.replies import Replies

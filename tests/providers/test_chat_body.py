@@ -157,9 +157,12 @@ def test_what_a_model_refused_is_left_out() -> None:
 
 
 def test_a_refused_shape_is_asked_for_in_words() -> None:
-    body = written(asking("m", structure=DOOR), "response_format")
+    next_best = written(asking("m", structure=DOOR), "response_format")
+    body = written(asking("m", structure=DOOR), "response_format", "json_object")
 
+    assert next_best["response_format"] == {"type": "json_object"}
     assert "response_format" not in body
+    assert next_best["messages"] == body["messages"]
     assert body["messages"][0]["role"] == "system"
     assert '"required":["open"]' in body["messages"][0]["content"]
 
@@ -200,7 +203,7 @@ def test_what_a_refusal_objects_to(error: ErrorBody, field: str | None) -> None:
 
     assert objection(error, call, frozenset()) == field
     if field is not None:
-        assert objection(error, call, frozenset({field})) is None
+        assert objection(error, call, frozenset({field, "json_object"})) is None
 
 
 def test_only_what_was_sent_is_objected_to() -> None:

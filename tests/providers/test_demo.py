@@ -178,9 +178,10 @@ async def test_requests_are_counted() -> None:
 
 
 async def test_models() -> None:
-    chat, vision = await demo().models()
+    chat, vision, embedding = await demo().models()
 
-    assert (chat.id, vision.id) == ("demo-chat", "demo-vision")
+    assert (chat.id, vision.id, embedding.id) == ("demo-chat", "demo-vision", "demo-embed")
+    assert embedding.caps == Capability.EMBEDDINGS
     assert chat.local
     assert vision.local
     assert chat.prices is FREE
@@ -189,7 +190,7 @@ async def test_models() -> None:
 
 
 async def test_prices() -> None:
-    chat, _ = await demo(input_price=0.15, output_price=0.6).models()
+    chat, *_ = await demo(input_price=0.15, output_price=0.6).models()
 
     assert chat.prices is not None
     assert chat.prices.at(0, 0) == Rates.of(per_million("0.15"), per_million("0.6"))

@@ -189,8 +189,9 @@ async def test_a_refused_shape_is_asked_for_in_words(session: aiohttp.ClientSess
 
     await hear(provider(session, openai.url), asking(CHAT_MODEL, structure=DOOR))
 
-    refused, taken = openai.bodies
-    assert "response_format" in refused
+    refused, any_json, taken = openai.bodies
+    assert refused["response_format"]["type"] == "json_schema"
+    assert any_json["response_format"] == {"type": "json_object"}
     assert "response_format" not in taken
     assert '"boolean"' in taken["messages"][0]["content"]
 

@@ -3,7 +3,7 @@
 import pytest
 from multidict import CIMultiDict
 
-from custom_components.ai_router.providers.rates import duration, rate_windows, retry_at
+from custom_components.ai_router.providers.rates import duration, rate_windows, retry_at, wait_in_words
 from custom_components.ai_router.routing.model import RateWindow
 
 NOW = 1_000_000.0
@@ -46,6 +46,10 @@ def test_durations(text: str | None, seconds: float | None) -> None:
         ({"Date": DATE, "Retry-After": "Sat, 21 Nov 2026 10:02:00 GMT"}, 120.0),
         ({"Date": DATE, "Retry-After": "Sat, 21 Nov 2026 09:00:00 GMT"}, 0.0),
         ({"Retry-After": "never"}, None),
+        ({"Date": DATE, "Retry-After": "1795255320"}, 120.0),
+        ({"Retry-After": "9" * 40}, None),
+        ({"Date": DATE, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795255260000"}, 60.0),
+        ({"RateLimit-Remaining": "0", "RateLimit-Reset": "7"}, 7.0),
         ({"Date": DATE, "Retry-After": "Sat, 21 Nov 2100 10:00:00 GMT"}, 400 * 86_400.0),
         (
             {
@@ -75,6 +79,23 @@ def test_durations(text: str | None, seconds: float | None) -> None:
 )
 def test_when_to_come_again(headers: dict[str, str], wait: float | None) -> None:
     assert retry_at(CIMultiDict(headers), NOW) == (None if wait is None else NOW + wait)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Rate limit reached for m in org o on tokens per min. Please try again in 6.123s. Visit ...", 6.123),
+        ("Please try again in 6m0s.", 360.0),
+        ("Please retry in 52.4s.", 52.4),
+        ("Try again after 20 seconds", 20.0),
+        ("Please try again in 250ms", 0.25),
+        ("Please try again later", None),
+        ("Try again in 9 days", None),
+        ("try again in 5.", None),
+    ],
+)
+def test_waits_in_words(text: str, seconds: float | None) -> None:
+    assert wait_in_words(text) == seconds
 
 
 def test_windows() -> None:

@@ -1,7 +1,7 @@
 """Providers whose models refuse some fields of a request: what a model has refused is left out from then on."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, override
 
@@ -29,10 +29,15 @@ class AdaptingProvider(HttpProvider):
     passing: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
-        self, session: ClientSession, key: str | None, chat: URL, headers: Mapping[str, str] | None = None
+        self,
+        session: ClientSession,
+        key: str | None,
+        chat: URL,
+        headers: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
     ) -> None:
-        """Use a session that is closed by its owner; send calls to `chat`. `headers` as in `HttpProvider`."""
-        super().__init__(session, key, headers)
+        """Use a session that is closed by its owner; send calls to `chat`. The rest as in `HttpProvider`."""
+        super().__init__(session, key, headers, secrets)
         self._chat = chat
         self._refused: dict[str, frozenset[str]] = {}
 
@@ -50,6 +55,10 @@ class AdaptingProvider(HttpProvider):
 
         Never one in `refused`: that is what ends the trying.
         """
+
+    def _objects(self, status: int, cls: FailureClass) -> bool:
+        """Say whether a refusal may be about a field."""
+        return status in _OBJECTION_STATUSES and cls in _OBJECTIONS
 
     @override
     async def _send(self, call: Call) -> Answer:
@@ -75,7 +84,7 @@ class AdaptingProvider(HttpProvider):
         failure = self._transport.replies.refusal(answer.status, answer.headers, body, model)
         error = error_body(parsed(body))
         field = None
-        if error is not None and answer.status in _OBJECTION_STATUSES and failure.cls in _OBJECTIONS:
+        if error is not None and self._objects(answer.status, failure.cls):
             field = self._objection(error, call, refused)
         if field is None:
             raise AttemptFailed(failure)

@@ -1,22 +1,26 @@
 """Anthropic's own protocol: only here are prompt caching, thinking that goes on over tools, and capabilities told."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar, override
 
 from aiohttp import ClientSession
 
 from ..routing.failures import AttemptFailed
 from ..routing.model import Call, Model
+from ..routing.sight import LeastTokens
+from . import picture_tokens
 from .adapting import AdaptingProvider
-from .anthropic_body import OF_THIS_CALL, answer_tool, messages_body, objection
+from .anthropic_body import OF_THIS_CALL, answer_tool, count_body, messages_body, objection
 from .anthropic_models import anthropic_models
 from .anthropic_reader import MessagesReader
+from .conversation import encoded
 from .endpoint import base_url, checked_key
 from .error_bodies import ErrorBody
-from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
+from .provider import COUNT_SECONDS, LIST_SECONDS, PROBE_SECONDS, ProviderSetup
 
 ANTHROPIC_URL = "https://api.anthropic.com"
-_ENDINGS = ("/messages", "/models", "/v1")
+_ENDINGS = ("/count_tokens", "/messages", "/models", "/v1")
 # The newer version differs in one thing: it refuses sampling to all models, where this one leaves it to the model.
 _VERSION = "2023-06-01"
 _ALL = 1_000
@@ -38,6 +42,7 @@ class Anthropic(AdaptingProvider):
             headers["Authorization"] = f"Bearer {key}"
         super().__init__(session, key, base / "messages", headers)
         self._models = base / "models"
+        self._count = base / "messages/count_tokens"
 
     @override
     async def models(self) -> Sequence[Model]:
@@ -52,6 +57,18 @@ class Anthropic(AdaptingProvider):
     async def probe(self) -> None:
         """List one model with the key: free, and refused with a wrong one. Raises `AttemptFailed`."""
         await self._transport.json(self._models.with_query(limit=1), seconds=PROBE_SECONDS)
+
+    async def count(self, call: Call) -> int:
+        """Ask for the tokens of a call's input: free. Raises `AttemptFailed`."""
+        body = await encoded(partial(count_body, refused=self._refused.get(call.target.model_id, frozenset())), call)
+        data = await self._transport.json(self._count, seconds=COUNT_SECONDS, body=body)
+        return self._transport.replies.counted(data, "input_tokens")
+
+    @property
+    @override
+    def least_picture(self) -> LeastTokens:
+        """The fewest tokens that are counted for a picture."""
+        return picture_tokens.claude
 
     @override
     def _reader(self, call: Call) -> MessagesReader:

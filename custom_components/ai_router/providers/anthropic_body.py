@@ -18,6 +18,7 @@ _FORCE = "tool_choice"
 # What these refusals are about is this one conversation or schema: the next may be taken.
 OF_THIS_CALL = frozenset({_REPLAY, _FORMAT})
 _CACHED = {"type": "ephemeral"}
+_COUNTED = frozenset({"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"})
 _THINKS = frozenset({"adaptive", "enabled"})
 
 # How refusals name what can be left out.
@@ -189,6 +190,12 @@ def messages_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
     if system:
         body["system"] = [_text_block(system) | mark]
     return body | wishes
+
+
+def count_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
+    """Return the body that asks for the tokens of a call's input: what goes into them, and nothing else."""
+    body = messages_body(call, refused)
+    return {name: value for name, value in body.items() if name in _COUNTED}
 
 
 def objection(error: ErrorBody, call: Call, refused: Collection[str]) -> str | None:

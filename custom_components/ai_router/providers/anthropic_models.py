@@ -6,6 +6,7 @@ from ..routing.model import Capability, Model
 from .capabilities import CHAT, guess
 
 _MAX_MODELS = 1_000
+_TOLD = CHAT | Capability.VISION | Capability.REASONING
 # The line of 4.5 is smaller than all that came after it, and wants to be told how many tokens to think.
 _BUDGET = ("claude-haiku-4-5", "claude-opus-4-5", "claude-sonnet-4-5")
 _LATER = (
@@ -88,13 +89,14 @@ def _capabilities(model_id: str, told: Any, *, known: bool) -> Capability:
 
 
 def _model(entry: dict[str, Any]) -> Model:
-    model_id = entry["id"]
+    model_id, told = entry["id"], entry.get("capabilities")
     context, max_output = known_size(model_id)
     return Model(
         model_id,
-        _capabilities(model_id, entry.get("capabilities"), known=context is not None),
+        _capabilities(model_id, told, known=context is not None),
         _size(entry, "max_input_tokens") or context,
         _size(entry, "max_tokens") or max_output,
+        told=_TOLD if isinstance(told, dict) else Capability.NONE,
     )
 
 

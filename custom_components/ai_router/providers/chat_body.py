@@ -1,15 +1,24 @@
-"""A call as the body of a chat completion: the safe baseline that all servers take, less what a model has refused."""
+"""A call as the body of a chat completion: the safe baseline, what a brand is known to take, less what was refused."""
 
 import re
 from collections.abc import Collection, Iterator
+from hashlib import sha256
 from typing import Any
 
 from ..routing.failures import FailureClass
-from ..routing.model import Call, Image, Message, Role, Text, ToolCall, ToolResult
-from .conversation import dumps, function, joined, picture, schema_in_words, split, unsent
+from ..routing.model import Call, Image, Message, Role, Text, Thinking, ToolCall, ToolResult
+from .conversation import dumps, function, in_hand, joined, picture, schema_in_words, split, unsent
 from .error_bodies import ErrorBody
+from .presets import BASELINE, Preset, Replay
 
-_OUTPUT, _OUTPUT_NEWER = "max_tokens", "max_completion_tokens"
+OUTPUT_NEWER = "max_completion_tokens"
+_OUTPUT = "max_tokens"
+FORMAT, JSON_OBJECT = "response_format", "json_object"
+_NINE = re.compile(r"[A-Za-z0-9]{9}")
+# Everyday words: only in quotes are they fields.
+_EVERYDAY = frozenset({"provider", "reasoning", "stop", "thinking"})
+# What may be said of the server's own providers, and is not said here (one that keeps or sells what it is sent).
+_PRIVATE = {"data_collection": "deny"}
 
 
 def _picture_part(image: Image) -> dict[str, Any]:
@@ -29,13 +38,31 @@ def _user(message: Message) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
-def _assistant(message: Message) -> dict[str, Any] | None:
+def _call_id(told: str, preset: Preset) -> str:
+    """Return an id as it is taken: calls that another provider's model made may have any."""
+    return told if not preset.nine or _NINE.fullmatch(told) else sha256(told.encode()).hexdigest()[:9]
+
+
+def _reasoned(message: Message, call: Call, preset: Preset) -> dict[str, Any]:
+    """Return the reasoning behind a turn's calls as it has to go back."""
+    own = [part for part in message.parts if isinstance(part, Thinking) and part.origin == call.target]
+    match preset.replay:
+        case Replay.TEXT:
+            # It is wanted with every call; of a turn that another model made there is none.
+            return {Replay.TEXT.value: "".join(part.text for part in own)}
+        case Replay.DETAILS:
+            details = [detail for part in own for details in part.opaque or () for detail in details]
+            return {Replay.DETAILS.value: details} if details else {}
+    return {}
+
+
+def _assistant(message: Message, call: Call, preset: Preset, *, under_way: bool) -> dict[str, Any] | None:
     if any(isinstance(part, Image) for part in message.parts):
         raise unsent(FailureClass.CAPABILITY, "a picture cannot be sent as the model's own words")
     text = joined(message.parts)
     calls = [
         {
-            "id": part.id,
+            "id": _call_id(part.id, preset),
             "type": "function",
             "function": {"name": part.name, "arguments": dumps(part.arguments).decode()},
         }
@@ -43,26 +70,28 @@ def _assistant(message: Message) -> dict[str, Any] | None:
         if isinstance(part, ToolCall)
     ]
     if calls:
-        return {"role": "assistant", "content": text or None, "tool_calls": calls}
+        turn = {"role": "assistant", "content": text or None, "tool_calls": calls}
+        return turn | _reasoned(message, call, preset) if under_way else turn
     # A turn of reasoning alone has no form here, and an empty one is refused.
     return {"role": "assistant", "content": text} if text else None
 
 
-def _turns(messages: list[Message]) -> Iterator[dict[str, Any]]:
+def _turns(messages: list[Message], call: Call, preset: Preset) -> Iterator[dict[str, Any]]:
     pictures: list[Image] = []
-    for message in messages:
+    begin = in_hand(messages)
+    for place, message in enumerate(messages):
         if pictures and message.role is not Role.TOOL:
             yield _user(Message(Role.USER, tuple(pictures)))
             pictures = []
         if message.role is Role.TOOL:
             for part in message.parts:
                 if isinstance(part, ToolResult):
-                    yield {"role": "tool", "tool_call_id": part.call_id, "content": part.content}
+                    yield {"role": "tool", "tool_call_id": _call_id(part.call_id, preset), "content": part.content}
                 elif isinstance(part, Image):
                     # A tool's answer takes text only, and all answers come before the next turn.
                     pictures.append(part)
         elif message.role is Role.ASSISTANT:
-            turn = _assistant(message)
+            turn = _assistant(message, call, preset, under_way=place >= begin)
             if turn is not None:
                 yield turn
         else:
@@ -71,66 +100,93 @@ def _turns(messages: list[Message]) -> Iterator[dict[str, Any]]:
         yield _user(Message(Role.USER, tuple(pictures)))
 
 
-def _response_format(call: Call) -> dict[str, Any] | None:
-    if call.structure is None:
-        return None
-    return {
-        "type": "json_schema",
-        "json_schema": {
-            "name": re.sub(r"[^A-Za-z0-9_-]", "_", call.structure.name)[:64] or "answer",
-            "schema": call.structure.schema,
-        },
-    }
+def _answered(turns: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Put a word of the assistant between a tool and the user, for servers that want one there."""
+    before = ""
+    for turn in turns:
+        if before == "tool" and turn["role"] == "user":
+            yield {"role": "assistant", "content": "OK."}
+        before = turn["role"]
+        yield turn
 
 
-def _optional(call: Call) -> dict[str, Any]:
+# --- what may be left out --------------------------------------------------------------------------
+
+
+def _shape(call: Call, refused: Collection[str], preset: Preset) -> dict[str, Any]:
+    """Return the field that holds the answer to its shape, by the best means left; none where only words are left."""
+    structure = call.structure
+    if structure is None:
+        return {}
+    if preset.schemas and FORMAT not in refused:
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", structure.name)[:64] or "answer"
+        return {FORMAT: {"type": "json_schema", "json_schema": {"name": name, "schema": structure.schema}}}
+    return {JSON_OBJECT: {"type": "json_object"}} if preset.json_mode else {}
+
+
+def _optional(call: Call, refused: Collection[str], preset: Preset) -> dict[str, Any]:
     """Return what may be left out when a model refuses it; the bound on the output may only change its name."""
     sampling = call.sampling
-    fields = {
-        "stream_options": {"include_usage": True} if call.stream else None,
-        "response_format": _response_format(call),
+    fields: dict[str, Any] = {
+        "stream_options": {"include_usage": True} if call.stream and preset.asks_usage else None,
+        **_shape(call, refused, preset),
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
-        "seed": sampling.seed,
+        preset.seed: sampling.seed,
         "stop": list(sampling.stop) or None,
+        **(preset.reasoning(sampling.reasoning) if sampling.reasoning is not None else {}),
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    if preset.private:
+        # Else what a route does not know is dropped there without a word.
+        strict = {"require_parameters": True} if call.tools or call.structure is not None else {}
+        fields["provider"] = _PRIVATE | strict
+    return {name: value for name, value in fields.items() if value is not None and name not in refused}
 
 
-def chat_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
+def chat_body(call: Call, refused: Collection[str] = (), preset: Preset = BASELINE) -> dict[str, Any]:
     """Return the body for a call. May block where there are pictures. Raises `AttemptFailed`."""
     system, turns = split(call.messages)
-    if call.structure is not None and "response_format" in refused:
+    optional = _optional(call, refused, preset)
+    if call.structure is not None and FORMAT not in optional:
         system = f"{system}\n\n{schema_in_words(call.structure)}".strip()
-    messages = list(_turns(turns))
+    said = _turns(turns, call, preset)
+    messages = list(_answered(said) if preset.answered else said)
     if system:
         messages.insert(0, {"role": "system", "content": system})
     body: dict[str, Any] = {
         "model": call.target.model_id,
         "messages": messages,
         "stream": call.stream,
-        _OUTPUT_NEWER if _OUTPUT in refused else _OUTPUT: call.max_output,
+        OUTPUT_NEWER if _OUTPUT in refused else preset.output: call.max_output,
     }
     if call.tools:
         body["tools"] = [function(tool) for tool in call.tools]
-    body.update((name, value) for name, value in _optional(call).items() if name not in refused)
+    body.update((FORMAT if name == JSON_OBJECT else name, value) for name, value in optional.items())
     return body
 
 
+def count_body(call: Call, refused: Collection[str] = (), preset: Preset = BASELINE) -> dict[str, Any]:
+    """Return the body that asks for the tokens of a call's input: what goes into them, and nothing else."""
+    body = chat_body(call, refused, preset)
+    return {name: body[name] for name in ("model", "messages", "tools") if name in body}
+
+
 def _named(name: str, error: ErrorBody) -> bool:
+    if name in (FORMAT, JSON_OBJECT):
+        name = rf"{FORMAT}|json_schema|json_object"
     if error.params:
-        return any(re.match(rf"{name}\b", param) for param in error.params)
+        return any(re.match(rf"(?:{name})\b", param) for param in error.params)
     words = error.message.lower()
-    if name == "stop":
-        # An everyday word: only in quotes is it the field.
-        return re.search(r"""['"`]stop['"`]""", words) is not None
-    return re.search(rf"\b{name}\b", words) is not None or (
-        "_" in name and re.search(rf"\b{name.replace('_', ' ')}\b", words) is not None
+    if name in _EVERYDAY:
+        return re.search(rf"""['"`]{name}\b""", words) is not None
+    return re.search(rf"\b(?:{name})\b", words) is not None or (
+        "_" in name and re.search(rf"\b(?:{name.replace('_', ' ')})\b", words) is not None
     )
 
 
-def objection(error: ErrorBody, call: Call, refused: Collection[str]) -> str | None:
+def objection(error: ErrorBody, call: Call, refused: Collection[str], preset: Preset = BASELINE) -> str | None:
     """Return the field of our request that a refusal objects to and that can be left out or renamed, if any."""
-    if _OUTPUT not in refused and _OUTPUT_NEWER in error.message and _named(_OUTPUT, error):
+    may_be_renamed = preset.output == _OUTPUT and _OUTPUT not in refused
+    if may_be_renamed and OUTPUT_NEWER in error.message and _named(_OUTPUT, error):
         return _OUTPUT
-    return next((name for name in _optional(call) if name not in refused and _named(name, error)), None)
+    return next((name for name in _optional(call, refused, preset) if _named(name, error)), None)

@@ -8,14 +8,16 @@ import orjson
 
 from ..routing.failures import Phase
 from ..routing.model import Finish, ToolCall
-from .chat_usage import chat_usage
+from .chat_usage import chat_usage, told_cost
 from .lines import ServerSentEvents
+from .presets import BASELINE, Preset, Replay
 from .replies import Replies
 from .streams import Reader
 from .thinking import ThinkTags
 
 _DONE = b"[DONE]"
 _MAX_CALLS = 128
+_GROWING = frozenset({"data", "summary", "text"})
 _FINISHES = {
     "stop": Finish.STOP,
     "tool_calls": Finish.TOOLS,
@@ -52,12 +54,14 @@ class _Call:
 class ChatReader(Reader):
     """Reads the answer to one chat completion."""
 
-    __slots__ = ("_calls", "_current", "_finish", "_model", "_refused", "_tags", "_told")
+    __slots__ = ("_calls", "_current", "_details", "_finish", "_model", "_preset", "_refused", "_tags", "_told")
 
-    def __init__(self, replies: Replies, model: str) -> None:
+    def __init__(self, replies: Replies, model: str, preset: Preset = BASELINE) -> None:
         """Begin before the first byte."""
         super().__init__(ServerSentEvents(), replies)
         self._model = model
+        self._preset = preset
+        self._details: dict[int, dict[str, Any]] = {}
         self._tags = ThinkTags()
         self._calls: list[_Call] = []
         self._current: dict[int, _Call] = {}
@@ -83,9 +87,14 @@ class ChatReader(Reader):
             delta = choice.get("delta") or choice.get("message")
             if isinstance(delta, dict):
                 self._delta(delta)
+                if self._preset.replay is Replay.DETAILS:
+                    self._detail(delta.get("reasoning_details"))
             finish = choice.get("finish_reason")
             if finish:
                 self._finish = str(finish)
+            if choice.get("error"):
+                # What went wrong with the one choice there is stands in it, when it is not a stream.
+                message = choice
         if message.get("error") or self._finish == "error" or choices is None:
             return self._odd_chunk(message)
         return True
@@ -168,10 +177,28 @@ class ChatReader(Reader):
         elif isinstance(arguments, dict):
             call.whole = arguments
 
+    def _detail(self, details: Any) -> None:
+        """Put together what comes in pieces: texts grow, everything else is told once."""
+        for place, piece in enumerate(details if isinstance(details, list) else ()):
+            if not isinstance(piece, dict):
+                continue
+            told = piece.get("index")
+            detail = self._details.setdefault(told if isinstance(told, int) else place, {})
+            for name, value in piece.items():
+                grows = name in _GROWING and isinstance(value, str) and isinstance(detail.get(name), str)
+                if grows or value is not None or name not in detail:
+                    detail[name] = detail[name] + value if grows else value
+            if len(self._details) > _MAX_CALLS:
+                self.failure = self._replies.malformed("too much reasoning", self.phase)
+
     @override
     def _close(self) -> Finish | None:
         self._pass_on(self._tags.end())
         self.usage = chat_usage(self._told)
+        if self._preset.costs:
+            self.cost = told_cost(self._told)
+        if self._details and self._calls:
+            self._thought("", [self._details[index] for index in sorted(self._details)])
         finish = _FINISHES.get(self._finish, Finish.OTHER) if self._finish else None
         if finish is None and self.done:
             if self._calls:

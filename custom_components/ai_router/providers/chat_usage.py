@@ -1,11 +1,15 @@
 """The token counts of chat completions, sorted into buckets that do not overlap."""
 
+from decimal import Decimal
 from typing import Any
 
 from ..routing.model import Usage
+from ..routing.money import Picodollars, to_picodollars
 
 # More than any answer has: a count above it is nonsense.
 _MANY = 10**12
+# No answer costs as many dollars.
+_DEAREST = 1_000_000
 
 
 def count(holder: Any, *names: str) -> int:
@@ -56,3 +60,22 @@ def chat_usage(told: Any) -> Usage | None:
         text_out=completion - within,
         reasoning_out=within + added,
     )
+
+
+def told_cost(told: Any) -> Picodollars | None:
+    """Return what OpenRouter says that an answer costs, None where it does not say all.
+
+    Whoever brings a key of their own pays the provider behind it too.
+    """
+    if not isinstance(told, dict):
+        return None
+    amounts = [told.get("cost")]
+    if told.get("is_byok") is True:
+        details = told.get("cost_details")
+        amounts.append(details.get("upstream_inference_cost") if isinstance(details, dict) else None)
+    total = 0
+    for amount in amounts:
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < _DEAREST:
+            return None
+        total += to_picodollars(Decimal(str(amount)))
+    return total

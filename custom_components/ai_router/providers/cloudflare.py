@@ -12,12 +12,13 @@ from yarl import URL
 from ..routing.failures import AttemptFailed
 from ..routing.model import Call, Capability, Message, Model, Role, Text
 from .adapting import AdaptingProvider
-from .chat_body import chat_body, objection
+from .chat_body import FORMAT, JSON_OBJECT, chat_body, objection
 from .chat_reader import ChatReader
 from .cloudflare_errors import CloudflareReplies
 from .cloudflare_models import JSON_MODE, cloudflare_model
 from .cloudflare_native import NativeReader, is_native, native_body
 from .conversation import schema_in_words
+from .embeddings import COMPATIBLE, Embedding
 from .endpoint import EndpointProblem, InvalidEndpoint, base_url, checked_key
 from .error_bodies import ErrorBody
 from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
@@ -27,7 +28,6 @@ CLOUDFLARE_URL = "https://api.cloudflare.com/client/v4"
 _ACCOUNT = re.compile(r"[0-9a-f]{32}")
 _PAGE = 100
 _MAX_PAGES = 10
-_SHAPE = "response_format"
 _OFF = frozenset({"off", "none", "minimal"})
 _EFFORTS = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 
@@ -82,6 +82,10 @@ class Cloudflare(AdaptingProvider):
         await self._transport.json(url, seconds=PROBE_SECONDS)
 
     @override
+    def _embedding(self, call: Call) -> tuple[URL, Embedding]:
+        return self._ai / "v1/embeddings", COMPATIBLE
+
+    @override
     def _address(self, call: Call) -> URL:
         return self._ai / "run" / call.target.model_id if is_native(call) else self._chat
 
@@ -94,8 +98,8 @@ class Cloudflare(AdaptingProvider):
 
     def _chat_body(self, call: Call, refused: frozenset[str]) -> dict[str, Any]:
         if call.target.model_id in JSON_MODE:
-            refused |= {_SHAPE}
-        if call.structure is not None and _SHAPE not in refused:
+            refused |= {FORMAT, JSON_OBJECT}
+        if call.structure is not None and FORMAT not in refused:
             # Not every model keeps to a schema, and none says so.
             words = Message(Role.SYSTEM, (Text(schema_in_words(call.structure)),))
             call = replace(call, messages=(*call.messages, words))

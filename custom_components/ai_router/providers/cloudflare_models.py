@@ -29,6 +29,8 @@ _PROPERTIES = {
     "reasoning": Capability.REASONING,
     "vision": Capability.VISION,
 }
+# What a model has no property of, it cannot do; schemas are kept to in more ways than its properties tell.
+_TOLD = Capability.TOOLS | Capability.REASONING | Capability.STRUCTURED
 
 
 def _properties(entry: dict[str, Any]) -> dict[str, str]:
@@ -57,4 +59,6 @@ def cloudflare_model(entry: dict[str, Any]) -> Model | None:
             if properties.get(told) == "true":
                 caps |= capability
     window = properties.get("context_window", "")
-    return Model(name, caps, int(window) if window.isascii() and window.isdigit() and int(window) else None)
+    size = int(window) if window.isascii() and window.isdigit() and int(window) else None
+    sure = _TOLD | (Capability.VISION if "vision" in properties else Capability.NONE) if properties else Capability.NONE
+    return Model(name, caps, size, told=sure)

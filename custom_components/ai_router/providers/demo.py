@@ -2,10 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Sequence
+import re
+from array import array
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from io import BytesIO
 from math import ceil
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from aiohttp import ClientSession
 
@@ -18,26 +21,33 @@ from ..routing.model import (
     Finished,
     Image,
     Model,
+    Op,
     Opened,
     Role,
     Text,
     TextDelta,
     Usage,
     UsageTotal,
+    Vector,
+    Vectors,
 )
 from ..routing.money import FREE, Prices, Rates, per_million
 from .conversation import dumps, joined, unsent
+from .embeddings import texts_of
 from .provider import ProviderSetup
 
 CHAT_MODEL = "demo-chat"
 VISION_MODEL = "demo-vision"
+EMBEDDING_MODEL = "demo-embed"
 _CAPABILITIES = {
     CHAT_MODEL: Capability.CHAT | Capability.STREAMING,
     VISION_MODEL: Capability.CHAT | Capability.STREAMING | Capability.VISION | Capability.TOOLS | Capability.STRUCTURED,
+    EMBEDDING_MODEL: Capability.EMBEDDINGS,
 }
 _CONTEXT = 8_192
 _QUOTED = 60
 _PATCH = 28
+_NUMBERS = 64
 _UNSENT = frozenset({FailureClass.NETWORK, FailureClass.TIMEOUT_CONNECT})
 _IN_THE_MIDDLE = frozenset({FailureClass.STREAM_CUT, FailureClass.TIMEOUT_IDLE})
 
@@ -85,6 +95,14 @@ def _shaped(schema: Any, text: str) -> Any:
             return text
 
 
+def _vector(text: str) -> Vector:
+    """Place a text by its words: those that share words lie near each other, in every run."""
+    vector = array("f", bytes(4 * _NUMBERS))
+    for word in re.findall(r"\w+", text.lower()):
+        vector[crc32(word.encode()) % _NUMBERS] += 1.0
+    return vector
+
+
 class Demo:
     """Simulated: no network.
 
@@ -110,6 +128,10 @@ class Demo:
         await asyncio.sleep(self._latency)
         if fails and self._error not in _IN_THE_MIDDLE:
             raise AttemptFailed(self._failure())
+        if call.op is Op.EMBED:
+            for event in self._embedded(call, fails=fails):
+                yield event
+            return
         images = [part for message in call.messages for part in message.parts if isinstance(part, Image)]
         if images and call.target.model_id != VISION_MODEL:
             raise unsent(FailureClass.CAPABILITY, "this model takes no pictures")
@@ -136,8 +158,19 @@ class Demo:
         )
         yield Finished(Finish.STOP if len(said) == len(words) else Finish.LENGTH)
 
+    def _embedded(self, call: Call, *, fails: bool) -> Iterator[Event]:
+        if call.target.model_id != EMBEDDING_MODEL:
+            raise unsent(FailureClass.CAPABILITY, "this model embeds no texts")
+        texts = texts_of(call)
+        yield Opened()
+        yield Vectors(tuple(map(_vector, texts)))
+        if fails:
+            raise AttemptFailed(self._failure())
+        yield UsageTotal(Usage(fresh_in=sum(len(text.split()) for text in texts)))
+        yield Finished(Finish.STOP)
+
     async def models(self) -> Sequence[Model]:
-        """List the two simulated models."""
+        """List the simulated models."""
         return [Model(name, caps, _CONTEXT, prices=self._prices, local=True) for name, caps in _CAPABILITIES.items()]
 
     async def probe(self) -> None:

@@ -125,7 +125,8 @@ def base_url(text: str, *, root: str = "", endings: tuple[str, ...] = (), key: s
     path = url.path.rstrip("/")
     for ending in endings:
         path = path.removesuffix(ending).rstrip("/")
-    return url.with_path(path or root)
+    # Half of the root is no place of its own.
+    return url.with_path(root if f"{root}/".startswith(f"{path}/") else path)
 
 
 def checked_key(key: str | None) -> str | None:

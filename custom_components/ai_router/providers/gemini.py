@@ -1,6 +1,7 @@
 """Google's Gemini API, with a key from AI Studio."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar, override
 from urllib.parse import quote
 
@@ -9,14 +10,19 @@ from yarl import URL
 
 from ..routing.failures import AttemptFailed
 from ..routing.model import Call, Model
+from ..routing.sight import LeastTokens
+from . import picture_tokens
 from .adapting import AdaptingProvider
+from .conversation import encoded
+from .embeddings import Embedding
 from .endpoint import base_url, checked_key
 from .error_bodies import ErrorBody
-from .gemini_body import OF_THIS_CALL, gemini_body, objection
+from .gemini_body import OF_THIS_CALL, count_body, gemini_body, objection
+from .gemini_embeddings import GEMINI
 from .gemini_errors import GeminiReplies
 from .gemini_models import gemini_model
 from .gemini_reader import GeminiReader
-from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
+from .provider import COUNT_SECONDS, LIST_SECONDS, PROBE_SECONDS, ProviderSetup
 from .replies import Replies
 
 GEMINI_URL = "https://generativelanguage.googleapis.com"
@@ -62,17 +68,37 @@ class Gemini(AdaptingProvider):
         """List one model with the key: free, and refused with a wrong one. Raises `AttemptFailed`."""
         await self._transport.json(self._models.with_query(pageSize=1), seconds=PROBE_SECONDS)
 
+    async def count(self, call: Call) -> int:
+        """Ask for the tokens of a call's input: free. Raises `AttemptFailed`."""
+        refused = self._refused.get(call.target.model_id, frozenset())
+        body = await encoded(partial(count_body, refused=refused), call)
+        data = await self._transport.json(self._of_model(call, "countTokens"), seconds=COUNT_SECONDS, body=body)
+        return self._transport.replies.counted(data, "totalTokens")
+
     @override
     def _address(self, call: Call) -> URL:
+        if not call.stream:
+            return self._of_model(call, "generateContent")
+        return self._of_model(call, "streamGenerateContent").with_query(alt="sse")
+
+    @override
+    def _embedding(self, call: Call) -> tuple[URL, Embedding]:
+        return self._of_model(call, "batchEmbedContents"), GEMINI
+
+    def _of_model(self, call: Call, method: str) -> URL:
         # A name is one step of the path, whatever is in it.
         name = quote(call.target.model_id.removeprefix("models/"), safe="")
-        if not call.stream:
-            return self._models.joinpath(f"{name}:generateContent", encoded=True)
-        return self._models.joinpath(f"{name}:streamGenerateContent", encoded=True).with_query(alt="sse")
+        return self._models.joinpath(f"{name}:{method}", encoded=True)
 
     @override
     def _body(self, call: Call, refused: frozenset[str]) -> dict[str, Any]:
         return gemini_body(call, refused)
+
+    @property
+    @override
+    def least_picture(self) -> LeastTokens:
+        """The fewest tokens that are counted for a picture."""
+        return picture_tokens.gemini
 
     @override
     def _reader(self, call: Call) -> GeminiReader:

@@ -176,6 +176,13 @@ def gemini_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
     return body
 
 
+def count_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
+    """Return the body that asks for the tokens of a call's input: what goes into them, and nothing else."""
+    body = gemini_body(call, refused)
+    asked = {name: body[name] for name in ("contents", "systemInstruction", "tools") if name in body}
+    return {"generateContentRequest": {"model": f"models/{call.target.model_id.removeprefix('models/')}", **asked}}
+
+
 def objection(error: ErrorBody, call: Call, refused: Collection[str]) -> str | None:
     """Return what a refusal objects to and can be left out, if anything."""
     words = " ".join((error.message, *error.params)).lower()

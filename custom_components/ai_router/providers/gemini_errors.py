@@ -83,13 +83,13 @@ def _sharpened(failure: Failure, error: dict[str, Any], now: float) -> Failure:
     cls = next((after for before, fragment, after in _BY_WORDS if cls is before and fragment in words), cls)
     if cls is FailureClass.RATE_LIMIT:
         cls = _which_limit(error, words)
-    retry_at = failure.retry_at
+    retry_at = None
     if cls in _WAITS:
         wait = _wait(error)
         if cls is FailureClass.QUOTA and (wait is None or wait < _HOUR):
             # The time told is that of the limit per minute, even where the day is used up.
             wait = (_NEW_DAY - now) % _DAY
-        retry_at = retry_at if wait is None else now + wait
+        retry_at = failure.retry_at if wait is None else now + wait
     scope = failure.scope if cls is failure.cls else SCOPES.get(cls, FailureScope.TARGET)
     return replace(failure, cls=cls, scope=scope, retry_at=retry_at)
 

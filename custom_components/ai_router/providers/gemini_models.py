@@ -64,4 +64,5 @@ def gemini_model(entry: dict[str, Any]) -> Model | None:
         _capabilities(name, entry),
         count(entry, "inputTokenLimit") or None,
         count(entry, "outputTokenLimit") or None,
+        told=Capability.REASONING if isinstance(entry.get("thinking"), bool) else Capability.NONE,
     )

@@ -24,6 +24,7 @@ _PRICES = {
 # OpenRouter writes -1 for a price that varies; a price that is no string is in a unit we do not know.
 _VARIES = Decimal(-1)
 _DEAREST = Decimal(1_000_000)
+_EMBEDS = ("embedding", "embeddings")
 _INPUTS = {"image": Capability.VISION, "audio": Capability.AUDIO_IN}
 _PARAMETERS = {
     "tools": Capability.TOOLS,
@@ -55,27 +56,33 @@ def _all_of(table: dict[str, Capability], names: Iterable[Any]) -> Capability:
     return caps
 
 
-def _capabilities(entry: dict[str, Any]) -> Capability:
-    """Return what the list tells, and a guess from the name for what it does not."""
-    caps = guess(entry["id"])
+def _capabilities(entry: dict[str, Any]) -> tuple[Capability, Capability]:
+    """Return what the list tells and a guess from the name for what it does not; and of what the list tells."""
+    if entry.get("type") in _EMBEDS:
+        return Capability.EMBEDDINGS, CHAT | Capability.EMBEDDINGS
+    caps, told = guess(entry["id"]), Capability.NONE
     if Capability.CHAT not in caps:
-        return caps
+        return caps, told
     architecture, parameters, flags = (
         entry.get(name) for name in ("architecture", "supported_parameters", "capabilities")
     )
     if isinstance(architecture, dict) and isinstance(architecture.get("input_modalities"), list):
         caps = caps & ~(Capability.VISION | Capability.AUDIO_IN) | _all_of(_INPUTS, architecture["input_modalities"])
+        told |= Capability.VISION | Capability.AUDIO_IN
         outputs = architecture.get("output_modalities")
         if isinstance(outputs, list) and "image" in outputs:
             caps |= Capability.IMAGE_OUT
     if isinstance(parameters, list):
         caps = caps & ~(Capability.TOOLS | Capability.STRUCTURED) | _all_of(_PARAMETERS, parameters)
+        told |= _all_of(_PARAMETERS, _PARAMETERS)
     if isinstance(flags, dict):
         known = [name for name in _FLAGS if isinstance(flags.get(name), bool)]
         caps = caps & ~_all_of(_FLAGS, known) | _all_of(_FLAGS, (name for name in known if flags[name]))
+        told |= _all_of(_FLAGS, known)
         if flags.get("completion_chat") is False:
             caps &= ~(CHAT | Capability.VISION)
-    return caps
+            told |= CHAT | Capability.VISION
+    return caps, told
 
 
 def _rates(pricing: dict[str, Any]) -> Rates | None:
@@ -117,20 +124,28 @@ def _prices(pricing: Any) -> Prices | None:
 def _model(entry: dict[str, Any], *, local: bool) -> Model:
     top = entry.get("top_provider")
     prices = _prices(entry.get("pricing"))
+    caps, told = _capabilities(entry)
     return Model(
         entry["id"],
-        _capabilities(entry),
+        caps,
         _positive(entry, *_CONTEXT) or _positive(entry.get("meta"), "n_ctx_train"),
         _positive(top, "max_completion_tokens") or _positive(entry, "max_completion_tokens"),
         FREE if prices is None and local else prices,
         local,
+        told,
     )
+
+
+def entries_of(data: Any) -> list[Any] | None:
+    """Return what a list of models lists, None where it is none."""
+    entries = data.get("data") if isinstance(data, dict) else data
+    return entries if isinstance(entries, list) else None
 
 
 def model_list(data: Any, *, local: bool) -> list[Model] | None:
     """Return the models in a list, None where it is none. `local`: an admin says that this server is in the house."""
-    entries = data.get("data") if isinstance(data, dict) else data
-    if not isinstance(entries, list):
+    entries = entries_of(data)
+    if entries is None:
         return None
     return [
         _model(entry, local=local)

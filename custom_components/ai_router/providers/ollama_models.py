@@ -15,10 +15,15 @@ _CAPABILITIES = {
 }
 
 
+def names_a_cloud(told: dict[str, Any]) -> bool:
+    """Say whether an entry, or an answer, tells of a server elsewhere that does the work."""
+    return bool(told.get("remote_host") or told.get("remote_model"))
+
+
 def runs_in_a_cloud(name: str, entry: dict[str, Any]) -> bool:
     """Say whether a model is only passed on to a cloud: by what the server says of it, or by its name."""
     tag = name.lower().removesuffix(":latest")
-    return bool(entry.get("remote_host") or entry.get("remote_model")) or tag.endswith(("-cloud", ":cloud"))
+    return names_a_cloud(entry) or tag.endswith(("-cloud", ":cloud"))
 
 
 def _context(entry: dict[str, Any], num_ctx: int | None) -> int | None:
@@ -43,4 +48,5 @@ def ollama_model(name: str, entry: dict[str, Any], *, at_home: bool, num_ctx: in
     for capability in told if isinstance(told, list) else ("completion",):
         caps |= _CAPABILITIES.get(str(capability), Capability.NONE)
     local = at_home and not runs_in_a_cloud(name, entry)
-    return Model(name, caps, _context(entry, num_ctx), prices=FREE if local else None, local=local)
+    sure = ~Capability.NONE if isinstance(told, list) else Capability.NONE
+    return Model(name, caps, _context(entry, num_ctx), prices=FREE if local else None, local=local, told=sure)

@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, override
 
 from aiohttp import ClientSession
+from yarl import URL
 
 from ..routing.failures import AttemptFailed
 from ..routing.model import Call, Model
+from ..routing.sight import LeastTokens
+from . import picture_tokens
 from .adapting import AdaptingProvider
+from .embeddings import OPENAI, Embedding
 from .endpoint import base_url, checked_key
 from .error_bodies import ErrorBody
 from .openai_body import OF_THIS_CALL, objection, responses_body
@@ -17,7 +21,7 @@ from .openai_reader import ResponsesReader
 from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
 
 OPENAI_URL = "https://api.openai.com/v1"
-_ENDINGS = ("/responses", "/chat/completions", "/models")
+_ENDINGS = ("/responses", "/chat/completions", "/embeddings", "/models")
 
 
 class OpenAI(AdaptingProvider):
@@ -33,6 +37,7 @@ class OpenAI(AdaptingProvider):
         base = base_url(setup.url or OPENAI_URL, root="/v1", endings=_ENDINGS, key=key)
         super().__init__(session, key, base / "responses")
         self._models = base / "models"
+        self._embeddings = base / "embeddings"
 
     @override
     async def models(self) -> Sequence[Model]:
@@ -47,6 +52,16 @@ class OpenAI(AdaptingProvider):
     async def probe(self) -> None:
         """List the models with the key: free, and refused with a wrong one. Raises `AttemptFailed`."""
         await self._transport.json(self._models, seconds=PROBE_SECONDS)
+
+    @override
+    def _embedding(self, call: Call) -> tuple[URL, Embedding]:
+        return self._embeddings, OPENAI
+
+    @property
+    @override
+    def least_picture(self) -> LeastTokens:
+        """The fewest tokens that are counted for a picture."""
+        return picture_tokens.openai
 
     @override
     def _reader(self, call: Call) -> ResponsesReader:

@@ -2,14 +2,18 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from aiohttp import ClientSession
+from yarl import URL
 
-from ..routing.failures import AttemptFailed
-from ..routing.model import Call, Event, Model, Opened
+from ..routing.failures import AttemptFailed, Failure, FailureClass
+from ..routing.model import ALIVE, Call, Event, Model, Op, Opened
+from ..routing.sight import LeastTokens
+from .conversation import unsent
+from .embeddings import Embedding, embed
 from .rates import rate_windows
 from .replies import Replies
 from .streams import Reader
@@ -17,11 +21,15 @@ from .transport import Answer, Transport
 
 LIST_SECONDS = 30.0
 PROBE_SECONDS = 10.0
+COUNT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSetup:
-    """One provider as the household set it up. `models` are those it uses; `options` belong to the kind."""
+    """One provider as the household set it up. `models` are those it uses; `options` belong to the kind.
+
+    `headers` and `body` are what it adds to all that is sent and to the body of a chat: secrets, like the key.
+    """
 
     id: str
     kind: str
@@ -29,6 +37,8 @@ class ProviderSetup:
     key: str | None = field(default=None, repr=False)
     models: tuple[Model, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class HttpProvider(ABC):
@@ -38,12 +48,23 @@ class HttpProvider(ABC):
     stream_type: ClassVar[str]
     replies: ClassVar[type[Replies]] = Replies
 
-    def __init__(self, session: ClientSession, key: str | None, headers: Mapping[str, str] | None = None) -> None:
-        """Use a session that is closed by its owner. `headers` carry the key where it is no bearer token."""
-        self._transport = Transport(session, self.protocol, key, headers=headers, replies=self.replies)
+    def __init__(
+        self,
+        session: ClientSession,
+        key: str | None,
+        headers: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
+    ) -> None:
+        """Use a session that is closed by its owner. `headers` and `secrets` as in `Transport`."""
+        self._transport = Transport(session, self.protocol, key, headers=headers, secrets=secrets, replies=self.replies)
 
-    async def attempt(self, call: Call) -> AsyncGenerator[Event]:
+    def attempt(self, call: Call) -> AsyncGenerator[Event]:
         """Send a call and yield what comes back. Raises `AttemptFailed`; closing it closes the connection."""
+        if call.op is Op.EMBED:
+            return embed(self._transport, *self._embedding(call), call, self._refusal)
+        return self._answer(call)
+
+    async def _answer(self, call: Call) -> AsyncGenerator[Event]:
         answer = await self._send(call)
         try:
             yield Opened(rate_windows(answer.headers, time.time()))
@@ -54,6 +75,9 @@ class HttpProvider(ABC):
                     answer.phase = reader.phase
                     for event in events:
                         yield event
+                    if not events:
+                        # A comment, a ping, a piece of what is passed on only whole.
+                        yield ALIVE
                     if reader.failure is not None:
                         raise AttemptFailed(reader.failure)
                 if reader.done:
@@ -75,6 +99,19 @@ class HttpProvider(ABC):
     @abstractmethod
     async def probe(self) -> None:
         """Check reachability and credential for free. Raises `AttemptFailed`."""
+
+    @property
+    def least_picture(self) -> LeastTokens | None:
+        """The fewest tokens that are counted for a picture; None where the counts do not show whether it was seen."""
+        return None
+
+    def _embedding(self, call: Call) -> tuple[URL, Embedding]:  # noqa: ARG002 - Gemini has the model in the path
+        """Return where and how texts are embedded. Raises `AttemptFailed` where they cannot be."""
+        raise unsent(FailureClass.CAPABILITY, "this provider embeds no texts")
+
+    async def _refusal(self, answer: Answer, call: Call) -> Failure:
+        """Read why an answer is no success."""
+        return await self._transport.refusal(answer, call.target.model_id)
 
     @abstractmethod
     async def _send(self, call: Call) -> Answer:

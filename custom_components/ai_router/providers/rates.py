@@ -17,16 +17,26 @@ _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 _WINDOWS = (
     *(
         (name, *(f"x-ratelimit-{what}-{name}" for what in ("limit", "remaining", "reset")))
-        for name in ("requests", "tokens")
+        for name in ("requests", "tokens", "requests-day", "tokens-minute")
     ),
     *(
         (name, *(f"anthropic-ratelimit-{name}-{what}" for what in ("limit", "remaining", "reset")))
         for name in ("requests", "tokens", "input-tokens", "output-tokens")
     ),
+    *(
+        ("requests", *(f"{family}-{what}" for what in ("limit", "remaining", "reset")))
+        for family in ("x-ratelimit", "ratelimit")
+    ),
 )
 # A header is the provider's word, not a number to calculate with unseen: nothing resets later than this (seconds).
 _LONGEST = 400 * 86_400.0
 _MAX_TEXT = 64
+# Larger numbers are no seconds to wait but a moment since 1970, in seconds or in milliseconds.
+_EPOCH = 1e9
+_EPOCH_MS = 1e12
+_IN_WORDS = re.compile(
+    rf"\b(?:try again|retry) (?:in|after) ((?:{_PART.pattern})+|\d+(?:\.\d+)?(?= ?sec))", re.IGNORECASE
+)
 
 
 def _number(text: str | None) -> float | None:
@@ -52,9 +62,14 @@ def duration(text: str | None) -> float | None:
 # One answer tells several dates, and its own is asked for with each of them.
 @lru_cache(maxsize=16)
 def _date(text: str | None) -> datetime | None:
-    """Read a date of RFC 3339 or one of HTTP."""
+    """Read a date of RFC 3339, one of HTTP, or a number of seconds or milliseconds since 1970."""
     if text is None:
         return None
+    if text.isdecimal() and len(text) <= _MAX_TEXT and (number := float(text)) >= _EPOCH:
+        try:
+            return datetime.fromtimestamp(number / 1_000 if number >= _EPOCH_MS else number, UTC)
+        except ValueError, OverflowError, OSError:
+            return None
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             date = read(text)
@@ -97,6 +112,12 @@ def retry_at(headers: Headers, now: float) -> float | None:
         ]
         wait = max(resets, default=None)
     return None if wait is None else now + wait
+
+
+def wait_in_words(text: str) -> float | None:
+    """Return the seconds to wait that a refusal asks for in its text; None where it names none."""
+    found = _IN_WORDS.search(text)
+    return None if found is None else duration(found.group(1))
 
 
 def _count(text: str | None) -> int | None:

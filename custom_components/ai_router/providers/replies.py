@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from ..routing.failures import Billed, Failure, FailureClass, FailureScope, Phase
+from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
+from .chat_usage import count
 from .error_bodies import ErrorBody, error_body, looks_like_a_page, parsed
-from .rates import Headers, retry_at
+from .rates import Headers, rate_windows, retry_at, wait_in_words
 
 _MAX_DETAIL = 300
 # Shorter "keys" are placeholders that people type for servers without keys; blanking them would garble any text.
@@ -98,8 +99,12 @@ _BY_WORDS = (
     (FailureClass.BAD_REQUEST, "prompt is too long", FailureClass.CONTEXT_LENGTH),
     (FailureClass.BAD_REQUEST, "credit balance", FailureClass.BILLING),
     (FailureClass.BAD_REQUEST, "usage limits", FailureClass.BILLING),
+    (FailureClass.BAD_REQUEST, "enable-auto-tool-choice", FailureClass.CAPABILITY),
     (FailureClass.BAD_REQUEST, "does not support", FailureClass.CAPABILITY),
     (FailureClass.BAD_REQUEST, "not supported", FailureClass.CAPABILITY),
+    (FailureClass.MODEL_MISSING, "no endpoints found that support", FailureClass.CAPABILITY),
+    (FailureClass.MALFORMED, "no endpoints found that support", FailureClass.CAPABILITY),
+    (FailureClass.MALFORMED, "no endpoints found", FailureClass.MODEL_MISSING),
     (FailureClass.RATE_LIMIT, "request too large", FailureClass.TOO_LARGE),
     (FailureClass.RATE_LIMIT, "per day", FailureClass.QUOTA),
 )
@@ -126,7 +131,7 @@ def _class_of(status: int, error: ErrorBody | None, model: str) -> FailureClass:
     words = "" if error is None else error.message.lower()
     if status == HTTPStatus.NOT_FOUND and not ("model" in words or (model and model.lower() in words)):
         # No such path: a wrong address, not a missing model.
-        return FailureClass.MALFORMED
+        return FailureClass.MALFORMED if error is None else _by_words(FailureClass.MALFORMED, error)
     if status == HTTPStatus.FORBIDDEN and error is None:
         # A wall in front of the server rather than the server: nothing is known about the key.
         return FailureClass.UNKNOWN
@@ -166,6 +171,14 @@ def _scope(cls: FailureClass, status: int, error: ErrorBody | None) -> FailureSc
     return SCOPES.get(cls, FailureScope.TARGET)
 
 
+def _until(cls: FailureClass, told: float | None, error: ErrorBody | None, now: float) -> float | None:
+    """Return when (wall clock) to come again: as the headers tell, else as the words do."""
+    if cls not in _WAITS:
+        return None
+    wait = None if told is not None or error is None else wait_in_words(error.message)
+    return told if wait is None else now + wait
+
+
 @dataclass(frozen=True, slots=True)
 class Replies:
     """Reads refusals of one server. `protocol` names what it should speak; `secrets` never come out in a detail."""
@@ -186,7 +199,7 @@ class Replies:
         error = error_body(parsed(body))
         now = time.time() if now is None else now
         cls = _obeying(_class_of(status, error, model), headers)
-        until = retry_at(headers, now) if cls in _WAITS else None
+        until = _until(cls, retry_at(headers, now), error, now)
         if cls is FailureClass.RATE_LIMIT and until is not None and until - now > _LONG_WAIT:
             # Nobody is told to wait for hours because of a rate per minute.
             cls = FailureClass.QUOTA
@@ -199,6 +212,7 @@ class Replies:
             # A gateway that gave up waiting says nothing about what the server behind it did.
             Billed.NO if error is not None or status < HTTPStatus.INTERNAL_SERVER_ERROR else Billed.UNKNOWN,
             status,
+            rate_windows(headers, now),
         )
 
     def in_band(self, data: Any, phase: Phase, model: str = "") -> Failure | None:
@@ -212,7 +226,15 @@ class Replies:
         status = error.status or HTTPStatus.INTERNAL_SERVER_ERROR
         cls = _class_of(status, error, model)
         billed = Billed.NO if phase is Phase.SENT else Billed.PARTIAL
-        return Failure(cls, phase, self.redacted(error.message), _scope(cls, status, error), None, billed, status)
+        until = _until(cls, None, error, time.time())
+        return Failure(cls, phase, self.redacted(error.message), _scope(cls, status, error), until, billed, status)
+
+    def counted(self, data: Any, *names: str) -> int:
+        """Return the count in an answer to nothing but how many tokens. Raises `AttemptFailed` where there is none."""
+        tokens = count(data, *names)
+        if not tokens:
+            raise AttemptFailed(self.stranger("JSON of another kind"))
+        return tokens
 
     def malformed(self, detail: str, phase: Phase = Phase.SENT) -> Failure:
         """Say that the server spoke, but not its protocol. The detail is ours, without the server's text."""

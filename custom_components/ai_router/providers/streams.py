@@ -7,6 +7,7 @@ import orjson
 
 from ..routing.failures import Billed, Failure, FailureClass, Phase
 from ..routing.model import Event, Finish, Finished, TextDelta, ThinkingDelta, ToolCall, ToolCallDone, Usage, UsageTotal
+from ..routing.money import Picodollars
 from .lines import JsonLines, MessageTooLong
 from .replies import Replies
 
@@ -16,7 +17,7 @@ _MALFORMED_ALLOWED = 3
 class Reader(ABC):
     """Reads one answer. After each step: `failure` ends the attempt, `done` says that nothing more will come."""
 
-    __slots__ = ("_events", "_in_one", "_lines", "_malformed", "_replies", "done", "failure", "phase", "usage")
+    __slots__ = ("_events", "_in_one", "_lines", "_malformed", "_replies", "cost", "done", "failure", "phase", "usage")
 
     def __init__(self, lines: JsonLines, replies: Replies) -> None:
         """Begin before the first byte. `phase` is streaming once there was content."""
@@ -29,6 +30,7 @@ class Reader(ABC):
         self.failure: Failure | None = None
         self.phase = Phase.SENT
         self.usage: Usage | None = None
+        self.cost: Picodollars | None = None
 
     def feed(self, data: bytes) -> list[Event]:
         """Take a chunk of the stream; return the events in it."""
@@ -93,7 +95,7 @@ class Reader(ABC):
         if self.failure is not None:
             return events
         if self.usage is not None:
-            events.append(UsageTotal(self.usage))
+            events.append(UsageTotal(self.usage, self.cost))
         if finish is None:
             self.failure = Failure(
                 FailureClass.STREAM_CUT, self.phase, "ended without a terminator", billed=Billed.PARTIAL

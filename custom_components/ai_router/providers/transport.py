@@ -6,7 +6,7 @@ headers, and with them the key.
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -171,15 +171,19 @@ class Transport:
         key: str | None,
         *,
         headers: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
         replies: type[Replies] = Replies,
     ) -> None:
-        """Use a session that is closed by its owner. `headers` carry the key where it is no bearer token."""
+        """Use a session that is closed by its owner. `headers` carry the key where it is no bearer token.
+
+        `secrets` are what must not come out in a detail, beside the key.
+        """
         if headers is None:
             headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._session = session
         self._headers = CIMultiDict(headers)
         self._json_headers = CIMultiDict({"Content-Type": "application/json", **headers})
-        self.replies = replies(protocol, (key,) if key else ())
+        self.replies = replies(protocol, tuple(filter(None, (key, *secrets))))
 
     async def post(self, url: URL, body: bytes, connect: float, total: float | None = None) -> Answer:
         """Send a JSON body; return the answer when its headers are there.
