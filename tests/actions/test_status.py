@@ -1,0 +1,77 @@
+"""`get_status`, `check_health`, `get_metrics`: how the router stands, for templates."""
+
+import json
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
+from pytest_homeassistant_custom_component.common import MockUser
+
+from tests.household import ATTIC, CLOUD, FREE, demo, move_in
+
+from .calling import call
+
+QUICK = {"latency": 0}
+
+
+async def test_the_status_of_everything(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_read_only_user: MockUser
+) -> None:
+    attic = demo(ATTIC, "Attic", prices=FREE, options=QUICK, requests_per_minute=5)
+    await move_in(hass, freezer, attic, demo(CLOUD, "Cloud", options=QUICK, budget_day="2"), budget_month="10")
+    await call(hass, "process", prompt="Hi", provider="Cloud")
+    status = await call(hass, "get_status")
+    assert json.loads(json.dumps(status)) == status
+    assert [provider["provider"] for provider in status["providers"]] == ["Attic", "Cloud"]
+    month = next(budget for budget in status["budgets"] if budget["window"] == "month")
+    assert month["limit"] == 10
+    assert month["spent"] > 0
+    assert month["held"] == 0
+    attic_status, cloud_status = status["providers"]
+    assert any((limit["unit"], limit["limit"]) == ("requests", 5) for limit in attic_status["limits"])
+    assert next(budget for budget in cloud_status["budgets"] if budget["window"] == "day")["limit"] == 2
+    model = cloud_status["models"][0]
+    assert (model["price"]["input"], model["price"]["output"], model["breaker"]) == (1000, 2000, "closed")
+    assert status["configuration"]["strategy"] == "priority"
+    seen = await call(hass, "get_status", user=hass_read_only_user, provider=["cloud"])
+    assert seen["configuration"] is None
+    assert [provider["provider"] for provider in seen["providers"]] == ["Cloud"]
+
+
+async def test_a_check_is_free_and_a_deep_one_tells_its_price(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await move_in(hass, freezer, demo(CLOUD, "Cloud", options=QUICK))
+    checked = await call(hass, "check_health")
+    assert [(each["provider"], each["ok"], each["failure"]) for each in checked["providers"]] == [("Cloud", True, None)]
+    assert (await call(hass, "get_usage"))["total"]["attempts"] == 0
+    (deep,) = (await call(hass, "check_health", deep=True, provider="Cloud"))["providers"]
+    assert deep["ok"]
+    assert 0 < deep["cost"] <= deep["at_most"]
+
+
+async def test_metrics_of_a_day(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    dead = demo(ATTIC, "Attic", options={**QUICK, "success_rate": 0.0, "error": "overloaded"}, priority=5)
+    await move_in(hass, freezer, dead, demo(CLOUD, "Cloud", options=QUICK))
+    for _ in range(6):
+        await call(hass, "process", prompt="Hi")
+    found = await call(hass, "get_metrics", by=["provider"], interval=60)
+    rows = {row["provider"]: row for row in found["rows"]}
+    assert rows["Cloud"]["success_rate"] == 100
+    assert rows["Attic"]["success_rate"] == 0
+    assert [error["failure"] for error in found["errors"]] == ["overloaded"]
+    assert [row["provider"] for row in found["fastest"]] == ["Cloud"]
+    assert found["most_reliable"][0]["provider"] == "Cloud"
+    assert sum(piece["attempts"] for piece in found["timeline"]) == sum(row["attempts"] for row in found["rows"])
+    with pytest.raises(ServiceValidationError) as refused:
+        await call(hass, "get_metrics", period="total", interval=1)
+    assert refused.value.translation_key == "timeline_too_fine"
+
+
+async def test_without_an_entry_the_actions_say_so(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await move_in(hass, freezer)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    for action in ("get_status", "get_usage", "get_metrics", "check_health"):
+        with pytest.raises(ServiceValidationError):
+            await call(hass, action)
