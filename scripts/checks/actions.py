@@ -11,6 +11,9 @@ from .integration import Integration, texts
 _ICON = re.compile(r"mdi:[a-z0-9]+(?:-[a-z0-9]+)*")
 _KINDS = (("services", "services.yaml"), ("triggers", "triggers.yaml"), ("conditions", "conditions.yaml"))
 
+# Home Assistant has texts for these itself.
+_STATES = {"binary_sensor": {"on", "off"}, "switch": {"on", "off"}}
+
 
 def check_actions(integration: Integration) -> Iterator[str]:
     """Yield actions, triggers and conditions that cannot be shown, or lack texts or icons."""
@@ -86,5 +89,5 @@ def check_icons(integration: Integration) -> Iterator[str]:
             text = strings.get(platform, {}).get(key)
             if text is None:
                 yield f"icons.json: entity.{platform}.{key} has no text"
-            elif unknown := icon.get("state", {}).keys() - text.get("state", {}).keys():
+            elif unknown := icon.get("state", {}).keys() - text.get("state", {}).keys() - _STATES.get(platform, set()):
                 yield f"icons.json: entity.{platform}.{key}: states without a text: {', '.join(sorted(unknown))}"

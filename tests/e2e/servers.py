@@ -12,7 +12,7 @@ import aiohttp
 from household.boot import until
 from yarl import URL
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20
 
 

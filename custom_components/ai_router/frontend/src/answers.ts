@@ -1,0 +1,114 @@
+// The last requests: who answered, why that one, what was tried before, and for how much.
+import { css, html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { formatMoment, formatMoney, formatSeconds, formatWhen } from "./format.js";
+import type { HomeAssistant } from "./home-assistant.js";
+import type { RecentRequest } from "./overview.js";
+import { icon, name } from "./parts.js";
+import { coded, reasonName, text } from "./texts.js";
+
+export function renderAnswers(hass: HomeAssistant, requests: RecentRequest[], most: number): TemplateResult {
+  return html`<section class="answers">
+    <div class="head"><h3>${text(hass, hass.user?.is_admin ? "answers" : "own_answers")}</h3></div>
+    ${requests.length ? nothing : nothingYet(hass)}
+    <ul>
+      ${repeat(
+        requests.slice(0, most),
+        (request) => request.id,
+        (request) => answer(hass, request),
+      )}
+    </ul>
+  </section>`;
+}
+
+function nothingYet(hass: HomeAssistant): TemplateResult {
+  const [before, after] = text(hass, "no_answers_hint").split("{action}");
+  return html`<p class="quiet">
+    ${text(hass, "no_answers")} ${before}<code>ai_router.process</code>${after}
+  </p>`;
+}
+
+function answer(hass: HomeAssistant, request: RecentRequest): TemplateResult {
+  const { cost, failure, label } = request;
+  return html`<li data-request=${request.id}>
+    ${failure ? icon("close-circle", "bad") : icon("check-circle", "good")}
+    <div class="what">
+      <span class="hidden">${text(hass, failure ? "failed" : "answered")}: </span>
+      ${name(label || coded(hass, "source", request.source))}
+      <span class="number price">
+        <span class="hidden">${text(hass, "cost")}: </span>${formatMoney(hass, cost.amount, cost.currency)}${cost.estimated
+          ? html`<span class="small quiet"> ${text(hass, "estimated")}</span>`
+          : nothing}
+      </span>
+    </div>
+    <div class="more-of small quiet">
+      <span class="who-gave">${failure ? coded(hass, "failure", failure) : giver(hass, request)}</span>
+      <time class="number" datetime=${new Date(request.when * 1000).toISOString()} title=${formatMoment(hass, request.when)}
+        >${formatWhen(hass, request.when)}</time
+      >
+    </div>
+    ${why(hass, request)}
+  </li>`;
+}
+
+function giver(hass: HomeAssistant, { provider, model, cached, latency }: RecentRequest): TemplateResult {
+  return html`<bdi class="strong">${provider}</bdi> · <bdi>${model}</bdi> ·
+    <span class="number">${formatSeconds(hass, latency)}</span>${cached ? html` · ${text(hass, "cached")}` : nothing}`;
+}
+
+function why(hass: HomeAssistant, request: RecentRequest): TemplateResult | typeof nothing {
+  const { failure, reason, tried } = request;
+  if (!reason && !tried.length) return nothing;
+  const before = failure ? "tried_last" : "tried";
+  return html`<div class="why small quiet">
+    ${reason ? html`<span>${text(hass, "why", { reason })}</span>` : nothing}
+    ${tried.map(
+      (each) =>
+        html`<span
+          >${text(hass, before, { provider: each.provider, failure: reasonName(hass, each.failure ?? "unknown") })}</span
+        >`,
+    )}
+  </div>`;
+}
+
+export const answersStyles = css`
+  .answers li {
+    display: grid;
+    grid-template-columns: 18px minmax(0, 1fr);
+    gap: 0 var(--ha-space-3, 12px);
+    padding: var(--ha-space-2, 8px) 0;
+    border-top: 1px solid var(--line);
+  }
+  .answers .head {
+    padding-bottom: var(--ha-space-1, 4px);
+  }
+  .answers li > :not(ha-icon) {
+    grid-column: 2;
+  }
+  .answers p {
+    padding: var(--ha-space-2, 8px) 0;
+  }
+  .what,
+  .more-of {
+    display: flex;
+    justify-content: space-between;
+    gap: var(--ha-space-3, 12px);
+    min-width: 0;
+  }
+  .what .name {
+    font-weight: var(--strong);
+  }
+  .who-gave,
+  .why {
+    overflow-wrap: anywhere;
+  }
+  .strong {
+    color: var(--primary-text-color);
+  }
+  .why > span + span::before {
+    content: " · ";
+  }
+  code {
+    font-family: var(--ha-font-family-code, monospace);
+  }
+`;
