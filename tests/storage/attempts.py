@@ -107,6 +107,14 @@ def files(home: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in home.iterdir()}
 
 
+def put(directory: Path, database: bytes, log: bytes) -> Path:
+    """Lay a ledger into a new folder."""
+    directory.mkdir()
+    (directory / "ledger.db").write_bytes(database)
+    (directory / "ledger.db-wal").write_bytes(log)
+    return directory
+
+
 def opened(home: Path) -> list[Path]:
     """The files in a folder that this process has open."""
     links = [link.resolve() for link in Path("/proc/self/fd").iterdir()]

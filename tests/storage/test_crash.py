@@ -9,7 +9,7 @@ from pathlib import Path
 
 from custom_components.ai_router.storage.ledger import SqliteLedger
 
-from .attempts import NOW, check_sums, entry, files, row, select
+from .attempts import NOW, check_sums, entry, files, put, row, select
 
 ROUNDS = 10
 TRAFFIC = Path(__file__).with_name("traffic.py")
@@ -57,12 +57,6 @@ async def test_no_reported_hold_is_lost_when_the_process_is_killed(home: Path, f
         assert before <= after  # what was settled stays as it was
         before = after
     assert lost > ROUNDS  # or the kills came at no interesting moment
-
-
-def put(directory: Path, database: bytes, log: bytes) -> None:
-    directory.mkdir()
-    (directory / "ledger.db").write_bytes(database)
-    (directory / "ledger.db-wal").write_bytes(log)
 
 
 async def held_elsewhere(directory: Path, database: bytes, log: bytes) -> set[str]:

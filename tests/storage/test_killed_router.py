@@ -27,7 +27,7 @@ from custom_components.ai_router.storage.ledger import SqliteLedger
 from tests.fakes.faults import Fault, How
 from tests.fakes.openai_compatible import FakeOpenAI
 
-from .attempts import check_sums, select
+from .attempts import check_sums, put, select
 from .paid_router import PRICE_IN, PRICE_OUT
 
 KILLS = 50
@@ -182,10 +182,7 @@ async def test_nothing_that_reached_the_server_is_lost_when_the_power_fails(home
         await server.stop()
     assert len(server.images) > 100
     for number, image in enumerate(server.images):
-        place = tmp_path / str(number)
-        place.mkdir()
-        (place / "ledger.db").write_bytes(image.database)
-        (place / "ledger.db-wal").write_bytes(cut(image.log, chance))
+        place = put(tmp_path / str(number), image.database, cut(image.log, chance))
         attempts, cost, _ = await booked(place, time.time())
         assert attempts >= image.arrived
         assert cost >= image.billed

@@ -15,7 +15,7 @@ from custom_components.ai_router.storage import snapshot
 from custom_components.ai_router.storage.database import SNAPSHOT_NAME
 from custom_components.ai_router.storage.ledger import SqliteLedger
 
-from .attempts import NOW, TODAY, answered, check_sums, entry, files, modes, names, opened, row, select, until
+from .attempts import NOW, TODAY, answered, check_sums, entry, files, modes, names, opened, put, row, select, until
 
 
 async def fill(ledger: SqliteLedger, rows: int = 500) -> None:
@@ -202,3 +202,20 @@ async def test_a_newer_snapshot_is_not_used(home: Path, file: Path) -> None:
     assert not ledger.from_snapshot
     await ledger.close()
     assert select(file, "SELECT count(*) FROM attempts") == [(0,)]
+
+
+async def test_while_only_appended_to_the_file_stays_as_it_is(ledger: SqliteLedger, home: Path, tmp_path: Path) -> None:
+    await ledger.only_append(True)
+    before = files(home)["ledger.db"]
+    for _ in range(6):  # more than the log usually holds
+        for _ in range(500):
+            ledger.settle(entry(label="x" * 2_000), answered(1))
+        await ledger.flush()
+    kept = files(home)
+    assert kept["ledger.db"] == before
+    copies = put(tmp_path / "copies", before, kept["ledger.db-wal"])
+    assert select(copies / "ledger.db", "SELECT count(*) FROM attempts") == [(3_000,)]
+    await ledger.only_append(False)
+    ledger.settle(entry(), answered(1))
+    await ledger.flush()
+    assert files(home)["ledger.db"] != before

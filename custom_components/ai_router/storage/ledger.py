@@ -22,6 +22,9 @@ from .writer import Writer
 
 _LOGGER = logging.getLogger(__name__)
 
+# SQLite's own default: how long the log grows before its pages are moved into the file.
+_CHECKPOINT_PAGES = 1_000
+
 _NEVER_SENT = Outcome(
     failure=Failure(FailureClass.CANCELLED, Phase.UNSENT, billed=Billed.NO),
     usage=None,
@@ -152,6 +155,18 @@ class SqliteLedger:
     def beside(self, name: str) -> Path:
         """Name a file in the ledger's folder."""
         return self._path.with_name(name)
+
+    async def only_append(self, on: bool) -> None:
+        """Let the file itself be until further notice, while rows go to its log alone. Raises `LedgerUnavailable`.
+
+        Who copies both files one after the other then has a whole ledger, less what came last.
+        """
+        pages = 0 if on else _CHECKPOINT_PAGES
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+
+        await asyncio.wrap_future(self._writer.run(job))
 
     async def flush(self) -> None:
         """Wait until everything queued so far is on disk. Raises `LedgerUnavailable`."""
