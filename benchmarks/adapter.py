@@ -9,8 +9,10 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any, Self
 
 import aiohttp
 
@@ -20,6 +22,7 @@ from custom_components.ai_router.clock import SystemClock
 from custom_components.ai_router.providers.registry import KINDS, ProviderSetup
 from custom_components.ai_router.routing.config import ProviderConfig, RouterConfig
 from custom_components.ai_router.routing.model import (
+    NO_SAMPLING,
     Bounds,
     Caller,
     Capability,
@@ -27,6 +30,7 @@ from custom_components.ai_router.routing.model import (
     Model,
     Request,
     Role,
+    Sampling,
     Text,
     TextDelta,
 )
@@ -35,6 +39,7 @@ from custom_components.ai_router.routing.router import Router
 from custom_components.ai_router.storage.ledger import SqliteLedger
 
 _TARGETS = 3
+PAID = Prices.flat(Rates.of(per_million("0.15"), per_million("0.60")))
 _MESSAGES = (
     Message(Role.SYSTEM, (Text("You are a home assistant. Answer in one sentence."),)),
     Message(Role.USER, (Text("Is the light in the living room on?"),)),
@@ -43,47 +48,73 @@ _MESSAGES = (
 type Subject = tuple[Callable[[], Awaitable[str]], Callable[[], AsyncIterator[str]], Callable[[], Awaitable[None]]]
 
 
-def _request(number: int, *, stream: bool) -> Request:
-    return Request(
-        id=f"bench-{number}", caller=Caller(), messages=_MESSAGES, bounds=Bounds(max_output=64), stream=stream
-    )
+class House:
+    """A router with a provider at each of some addresses, one model each, and a real ledger on disk."""
 
+    def __init__(self, folder: tempfile.TemporaryDirectory[str], session: aiohttp.ClientSession) -> None:
+        """Use `open`."""
+        self._folder = folder
+        self._session = session
+        self._numbers = count(1)
+        self.ledger: SqliteLedger
+        self.router: Router
 
-async def _subject(base_url: str, prices: Prices) -> Subject:
-    folder = tempfile.TemporaryDirectory()
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-    ledger = await SqliteLedger.open(Path(folder.name), time.time())
-    router = Router(SystemClock(asyncio.get_running_loop()), ledger)
-    kind = KINDS["openai_compatible"]
-    model = Model("gpt-4o-mini", Capability.CHAT | Capability.STREAMING, prices=prices)
-    providers = {}
-    for number in range(_TARGETS):
-        name = f"p{number}"
-        setup = ProviderSetup(name, kind.id, base_url, f"sk-{number}", (model,), {})
-        providers[name] = ProviderConfig(name, name, kind.id, kind.build(setup, session), (model,))
-    router.apply(RouterConfig(providers=providers))
-    count = 0
+    @classmethod
+    async def open(cls, addresses: Sequence[str], prices: Prices) -> Self:
+        """Set it up; the first address has the highest priority. `configure` changes it."""
+        house = cls(tempfile.TemporaryDirectory(), aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        house.ledger = await SqliteLedger.open(Path(house._folder.name), time.time())
+        house.router = Router(SystemClock(asyncio.get_running_loop()), house.ledger)
+        house.configure(addresses, prices)
+        return house
 
-    async def call() -> str:
-        nonlocal count
-        count += 1
-        return (await router.process(_request(count, stream=False))).text
+    def configure(
+        self, addresses: Sequence[str], prices: Prices, of_each: dict[str, Any] | None = None, **settings: Any
+    ) -> None:
+        """Set providers up: `of_each` are fields of `ProviderConfig`, `settings` those of `RouterConfig`."""
+        kind = KINDS["openai_compatible"]
+        model = Model("gpt-4o-mini", Capability.CHAT | Capability.STREAMING, prices=prices)
+        providers = {}
+        for place, address in enumerate(addresses):
+            name = f"p{place}"
+            client = kind.build(ProviderSetup(name, kind.id, address, f"sk-{place}", (model,), {}), self._session)
+            fields = {"priority": -place, **(of_each or {})}
+            providers[name] = ProviderConfig(name, name, kind.id, client, (model,), **fields)
+        self.router.apply(RouterConfig(providers=providers, **settings))
 
-    async def stream() -> AsyncIterator[str]:
-        nonlocal count
-        count += 1
-        async with router.open(_request(count, stream=True)) as events:
+    def request(self, *, stream: bool = False, max_output: int = 64, sampling: Sampling = NO_SAMPLING) -> Request:
+        """Make one request."""
+        return Request(
+            id=f"bench-{next(self._numbers)}",
+            caller=Caller(),
+            messages=_MESSAGES,
+            bounds=Bounds(max_output=max_output),
+            sampling=sampling,
+            stream=stream,
+        )
+
+    async def call(self) -> str:
+        """Ask for a whole answer."""
+        return (await self.router.process(self.request())).text
+
+    async def stream(self) -> AsyncIterator[str]:
+        """Ask for an answer as it comes."""
+        async with self.router.open(self.request(stream=True)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     yield event.text
 
-    async def close() -> None:
-        await router.close(1)
-        await ledger.close()
-        await session.close()
-        folder.cleanup()
+    async def close(self) -> None:
+        """Take everything down."""
+        await self.router.close(1)
+        await self.ledger.close()
+        await self._session.close()
+        self._folder.cleanup()
 
-    return call, stream, close
+
+async def _subject(base_url: str, prices: Prices) -> Subject:
+    house = await House.open([base_url] * _TARGETS, prices)
+    return house.call, house.stream, house.close
 
 
 async def make(base_url: str) -> Subject:
@@ -93,4 +124,4 @@ async def make(base_url: str) -> Subject:
 
 async def make_paid(base_url: str) -> Subject:
     """Three paid targets at 0.15 and 0.60 dollars per million tokens."""
-    return await _subject(base_url, Prices.flat(Rates.of(per_million("0.15"), per_million("0.60"))))
+    return await _subject(base_url, PAID)

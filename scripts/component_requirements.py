@@ -15,6 +15,8 @@ from homeassistant.const import BASE_PLATFORMS
 
 # hassio is not run, but analytics imports its library.
 HOUSEHOLD = {"ai_task", "conversation", "hassio", "history", "local_file", "logbook"}
+# What households have beside AI Router: tests/e2e sets them up next to it.
+BESIDE = {"anthropic", "google_generative_ai_conversation", "ollama", "openai_conversation", "prometheus"}
 
 # The pinned releases have no wheels for Python 3.14 and would ask for a C++ compiler; these have.
 WITH_WHEELS = {"pymicro-vad": "pymicro-vad==2.1.0", "pyspeex-noise": "pyspeex-noise==2.0.1"}
@@ -37,7 +39,7 @@ def closure(domains: set[str]) -> dict[str, list[str]]:
 
 def requirements() -> list[str]:
     """Return one requirement a line, all pinned."""
-    domains = {*bootstrap.CORE_INTEGRATIONS, *bootstrap.DEFAULT_INTEGRATIONS, *BASE_PLATFORMS, *HOUSEHOLD}
+    domains = {*bootstrap.CORE_INTEGRATIONS, *bootstrap.DEFAULT_INTEGRATIONS, *BASE_PLATFORMS, *HOUSEHOLD, *BESIDE}
     lines = {line for lines in closure(domains).values() for line in lines}
     return sorted(WITH_WHEELS.get(package(line), line) for line in lines)
 

@@ -9,9 +9,6 @@ from syrupy.assertion import SnapshotAssertion
 # Imported before the first `hass`: otherwise the test plugin's own package of this name is found instead.
 import custom_components.ai_router  # noqa: F401
 
-# They have an environment and a pytest.ini of their own, as the end-to-end tests have.
-collect_ignore = ["browser"]
-
 
 @pytest.fixture
 def hass_config_dir(tmp_path: Path) -> str:

@@ -11,10 +11,18 @@ from typing import Any, Self, override
 import probatio
 import voluptuous as vol
 from aiohttp import web
-from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER, ConfigSubentry, ConfigSubentryData
+from homeassistant.components.repairs import repairs_flow_manager
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    SOURCE_USER,
+    ConfigSubentry,
+    ConfigSubentryData,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowManager, FlowResultType
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.ai_router.const import DOMAIN, SUBENTRY_PROVIDER
@@ -24,7 +32,7 @@ KEY = "sk-canary-7f3b91c2d4e8"
 _EN = Path(__file__).parent.parent / "custom_components" / "ai_router" / "translations" / "en.json"
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 # Home Assistant translates these itself.
-_COMMON_ABORTS = frozenset({"reconfigure_successful", "single_instance_allowed"})
+_COMMON_ABORTS = frozenset({"reauth_successful", "reconfigure_successful", "single_instance_allowed"})
 
 
 async def running(hass: HomeAssistant, *providers: ConfigSubentry, **options: Any) -> MockConfigEntry:
@@ -68,9 +76,11 @@ class Dialog:
         return await dialog._begin(DOMAIN, source=SOURCE_USER)
 
     @classmethod
-    async def options(cls, hass: HomeAssistant, entry: MockConfigEntry) -> Self:
-        """Begin to change the options."""
-        return await cls(hass.config_entries.options, english()["options"])._begin(entry.entry_id)
+    async def options(cls, hass: HomeAssistant, entry: MockConfigEntry, begin_with: str = "settings") -> Self:
+        """Begin to change the options, with what is stored or with a preset."""
+        dialog = await cls(hass.config_entries.options, english()["options"])._begin(entry.entry_id)
+        assert set(dialog.result["menu_options"]) == set(dialog._texts["step"]["init"]["menu_options"])
+        return await dialog.answer(next_step_id=begin_with)
 
     @classmethod
     async def add(cls, hass: HomeAssistant, entry: MockConfigEntry, kind: str | None = None) -> Self:
@@ -80,12 +90,51 @@ class Dialog:
         return dialog if kind is None else await dialog.answer(kind=kind)
 
     @classmethod
-    async def change(cls, hass: HomeAssistant, entry: MockConfigEntry, provider_id: str) -> Self:
-        """Begin to change a provider."""
+    async def change(
+        cls, hass: HomeAssistant, entry: MockConfigEntry, provider_id: str, what: str = "connection"
+    ) -> Self:
+        """Begin to change a provider: its connection, or one of its models."""
         dialog = cls(hass.config_entries.subentries, english()["config_subentries"][SUBENTRY_PROVIDER])
-        return await dialog._begin(
-            (entry.entry_id, SUBENTRY_PROVIDER), source=SOURCE_RECONFIGURE, subentry_id=provider_id
+        await dialog._begin((entry.entry_id, SUBENTRY_PROVIDER), source=SOURCE_RECONFIGURE, subentry_id=provider_id)
+        if dialog.result["type"] is not FlowResultType.MENU:
+            return dialog
+        assert set(dialog.result["menu_options"]) == set(dialog._texts["step"]["reconfigure"]["menu_options"])
+        return await dialog.answer(next_step_id=what)
+
+    @classmethod
+    async def new(cls, hass: HomeAssistant, entry: MockConfigEntry, subentry_type: str) -> Self:
+        """Begin to add a pool or a rule."""
+        dialog = cls(hass.config_entries.subentries, english()["config_subentries"][subentry_type])
+        return await dialog._begin((entry.entry_id, subentry_type), source=SOURCE_USER)
+
+    @classmethod
+    async def alter(cls, hass: HomeAssistant, entry: MockConfigEntry, subentry_id: str) -> Self:
+        """Begin to change a pool or a rule."""
+        subentry_type = entry.subentries[subentry_id].subentry_type
+        dialog = cls(hass.config_entries.subentries, english()["config_subentries"][subentry_type])
+        handler = (entry.entry_id, subentry_type)
+        return await dialog._begin(handler, source=SOURCE_RECONFIGURE, subentry_id=subentry_id)
+
+    @classmethod
+    async def repair(cls, hass: HomeAssistant, issue: ir.IssueEntry) -> Self:
+        """Begin to mend an issue."""
+        assert issue.translation_key is not None
+        manager = repairs_flow_manager(hass)
+        assert manager is not None
+        dialog = cls(manager, english()["issues"][issue.translation_key]["fix_flow"])
+        return await dialog._begin(DOMAIN, issue_id=issue.issue_id)
+
+    @classmethod
+    async def asked_again(cls, hass: HomeAssistant) -> Self:
+        """Open the one re-authentication that waits for somebody."""
+        (flow,) = (
+            flow
+            for flow in hass.config_entries.flow.async_progress()
+            if flow["context"]["source"] == SOURCE_REAUTH and flow["handler"] == DOMAIN
         )
+        dialog = cls(hass.config_entries.flow, english()["config"])
+        dialog.result = dict(flow)
+        return await dialog.look_again()
 
     async def _begin(self, handler: Any, **context: Any) -> Self:
         return await self._see(await self._manager.async_init(handler, context=context))
@@ -141,7 +190,7 @@ class Dialog:
 
     async def _see(self, result: Any) -> Self:
         self.result = dict(result)
-        if self.result["type"] is not FlowResultType.FORM:
+        if self.result["type"] not in {FlowResultType.FORM, FlowResultType.MENU}:
             await self._manager.hass.async_block_till_done()  # what has ended is followed by the entry's listener
         match self.result["type"]:
             case FlowResultType.FORM:
@@ -162,6 +211,8 @@ class Dialog:
             self._compare(self._texts["error"][error])
 
     def _compare_fields(self, fields: list[dict[str, Any]], texts: Mapping[str, Any]) -> None:
+        if "data" not in texts and "sections" not in texts:
+            return  # the fields bear names of the household's own
         for field in fields:
             name = field["name"]
             if field.get("type") == "expandable":

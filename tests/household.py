@@ -17,7 +17,7 @@ from custom_components.ai_router.providers.demo import CHAT_MODEL
 from custom_components.ai_router.routing.model import Caller, Message, Model, Pins, Request, Role, Text
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.ports import AttemptEnded, CoreEvent
-from custom_components.ai_router.settings import model_to_stored
+from custom_components.ai_router.stored_models import model_to_stored
 
 ENTRY_ID = "01ROUTER"
 ATTIC, CLOUD = "01ATTIC", "01CLOUD"
@@ -53,9 +53,9 @@ def demo(
 
 
 async def move_in(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, *providers: ConfigSubentry, **options: Any
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory | None, *providers: ConfigSubentry, **options: Any
 ) -> MockConfigEntry:
-    """Set the entry up, and let the first seconds go by."""
+    """Set the entry up, and let the first seconds go by; without a freezer, time is real."""
     stored = tuple(
         ConfigSubentryData(
             data=each.data,
@@ -71,7 +71,8 @@ async def move_in(
     )
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
-    await pass_time(hass, freezer)
+    if freezer is not None:
+        await pass_time(hass, freezer)
     return entry
 
 

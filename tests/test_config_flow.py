@@ -1,21 +1,17 @@
-"""Setting the router up and changing its options, in a real Home Assistant."""
+"""Setting the router up, in a real Home Assistant."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
-from typing import Any, override
+from typing import override
 
 import pytest
 from aiohttp import web
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import InvalidData
 
 from custom_components.ai_router import config_flow
-from custom_components.ai_router.const import DOMAIN, Conf
-from custom_components.ai_router.routing.budgets import Budget
-from custom_components.ai_router.routing.money import PICODOLLARS_PER_DOLLAR
-from custom_components.ai_router.routing.tickets import Window
+from custom_components.ai_router.const import DOMAIN
+from custom_components.ai_router.key_renewal import ERRORS
 
 from .fakes.ollama import CHAT_MODEL, CLOUD_MODEL, VISION_MODEL, FakeOllama
 from .flows import Dialog, OddServer, Silent, english, running, texts_in
@@ -202,154 +198,6 @@ async def test_there_is_only_one_router(hass: HomeAssistant) -> None:
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
 
 
-# --- options ---------------------------------------------------------------------------------------
-
-UNTOUCHED = {
-    "failover": True,
-    "local_only": False,
-    "unknown_price": "ceiling",
-    "unknown_price_hold": 0.05,
-    "timeout": 120.0,
-    "max_tokens": 1000,
-}
-
-
-async def test_options_show_what_holds_and_keep_it(hass: HomeAssistant) -> None:
-    entry = await running(hass)
-    before = entry.runtime_data.router.config
-    dialog = await Dialog.options(hass, entry)
-
-    assert dialog.shown == UNTOUCHED
-
-    await dialog.submit()
-
-    assert dialog.step == "create_entry"
-    assert entry.runtime_data.router.config == before
-
-
-async def test_options_are_stored_without_loss_and_followed_without_a_reload(hass: HomeAssistant) -> None:
-    entry = await running(hass)
-    hub = entry.runtime_data
-    dialog = await Dialog.options(hass, entry)
-
-    await dialog.submit(
-        failover=False,
-        local_only=True,
-        budget_day=0.1,
-        budget_month=5.0,
-        unknown_price_hold=0.0000001,
-        timeout=45.0,
-        max_tokens=250.0,
-    )
-
-    assert dict(entry.options) == {
-        "failover": False,
-        "local_only": True,
-        "budget_day": "0.1",
-        "budget_month": "5",
-        "unknown_price_hold": "0.0000001",
-        "timeout": 45,
-        "max_tokens": 250,
-    }
-    assert {type(entry.options[name]) for name in ("timeout", "max_tokens")} == {int}
-    assert (entry.state, entry.runtime_data) == (ConfigEntryState.LOADED, hub)
-    config = hub.router.config
-    assert (config.failover, config.local_only, config.bounds.timeout, config.max_output) == (False, True, 45, 250)
-    assert config.budgets == (
-        Budget(Window.DAY, PICODOLLARS_PER_DOLLAR // 10),
-        Budget(Window.MONTH, 5 * PICODOLLARS_PER_DOLLAR),
-    )
-    assert config.unknown_price_hold == 100_000
-
-    dialog = await Dialog.options(hass, entry)
-
-    assert dialog.shown == {
-        "failover": False,
-        "local_only": True,
-        "budget_day": 0.1,
-        "budget_month": 5.0,
-        "unknown_price": "ceiling",
-        "unknown_price_hold": 0.0000001,
-        "timeout": 45,
-        "max_tokens": 250,
-    }
-
-
-async def test_emptied_options_go_back_to_what_holds_without_them(hass: HomeAssistant) -> None:
-    entry = await running(hass, budget_day="1", budget_month="0", timeout=45, max_tokens=250, of_a_later_version="x")
-    dialog = await Dialog.options(hass, entry)
-
-    assert (dialog.shown["budget_day"], dialog.shown["budget_month"]) == (1.0, 0.0)
-
-    await dialog.submit(budget_day=None, timeout=None, max_tokens=None)
-
-    assert dict(entry.options) == {
-        "failover": True,
-        "local_only": False,
-        "budget_month": "0",
-        "unknown_price_hold": "0.05",
-        "of_a_later_version": "x",
-    }
-    assert entry.runtime_data.router.config.budgets == (Budget(Window.MONTH, 0),)
-    assert (await Dialog.options(hass, entry)).shown == UNTOUCHED | {"budget_month": 0.0}
-
-
-async def test_calls_of_unknown_price_can_be_refused_and_allowed_again(hass: HomeAssistant) -> None:
-    entry = await running(hass)
-
-    await (await Dialog.options(hass, entry)).submit(unknown_price="refuse", unknown_price_hold=None)
-
-    assert entry.options[Conf.UNKNOWN_PRICE_HOLD] is None
-    assert entry.runtime_data.router.config.unknown_price_hold is None
-    dialog = await Dialog.options(hass, entry)
-    assert dialog.shown == UNTOUCHED | {"unknown_price": "refuse"}
-
-    await dialog.submit(unknown_price="ceiling", unknown_price_hold=0.2)
-
-    assert entry.options[Conf.UNKNOWN_PRICE_HOLD] == "0.2"
-
-
-@pytest.mark.parametrize("hold", [0, None])
-async def test_an_unknown_price_is_never_nothing(hass: HomeAssistant, hold: float | None) -> None:
-    entry = await running(hass)
-    dialog = await Dialog.options(hass, entry)
-
-    await dialog.submit(unknown_price_hold=hold, budget_day=3)
-
-    assert (dialog.step, dialog.errors) == ("init", {"unknown_price_hold": "hold_missing"})
-    assert dialog.shown["budget_day"] == 3
-    assert not entry.options
-
-    await dialog.submit(unknown_price_hold=0.1)
-
-    assert dialog.step == "create_entry"
-    assert (entry.options["unknown_price_hold"], entry.options["budget_day"]) == ("0.1", "3")
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("budget_day", -1),
-        ("budget_day", "nan"),
-        ("budget_month", "inf"),
-        ("unknown_price_hold", "nan"),
-        ("timeout", 0),
-        ("timeout", "nan"),
-        ("max_tokens", 0),
-        ("unknown_price", "free"),
-    ],
-)
-async def test_what_is_no_amount_is_refused_at_its_field(hass: HomeAssistant, field: str, value: Any) -> None:
-    entry = await running(hass)
-    dialog = await Dialog.options(hass, entry)
-
-    with pytest.raises(InvalidData) as refused:
-        await dialog.submit(**{field: value})
-
-    assert list(refused.value.schema_errors) == [field]
-    assert not entry.options
-
-
 # --- translations ----------------------------------------------------------------------------------
 
 
@@ -363,6 +211,4 @@ def test_the_texts_can_be_used_as_they_are() -> None:
 
 
 def test_every_error_has_its_sentence_and_every_sentence_its_error() -> None:
-    assert set(english()["config"]["error"]) == {"ollama_gone", "no_models"}
-    assert set(english()["options"]["error"]) == {"hold_missing"}
-    assert json.dumps(english()["options"]["step"]["init"]["data"]).count('":') == 8
+    assert set(english()["config"]["error"]) == {"ollama_gone"} | (ERRORS - {"not_raised"})

@@ -52,7 +52,11 @@ async def test_everything_about_the_router(
     told: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
 
     assert told == snapshot(exclude=props("versions", "commits"))
-    assert told["versions"] == {"ledger": SCHEMA_VERSION, "sqlite": sqlite3.sqlite_version}
+    assert told["versions"] == {
+        "ledger": SCHEMA_VERSION,
+        "sqlite": sqlite3.sqlite_version,
+        "price_table": entry.runtime_data.table.made,
+    }
 
 
 @pytest.mark.freeze_time("2026-11-22 07:55:00+00:00")  # five minutes to midnight

@@ -10,18 +10,17 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
-from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
-from syrupy.assertion import SnapshotAssertion
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 import custom_components.ai_router as integration
-from custom_components.ai_router.const import DOMAIN, Conf
+from custom_components.ai_router.const import Conf
 from custom_components.ai_router.providers.registry import KINDS
 from custom_components.ai_router.routing.failures import FailureClass
+from custom_components.ai_router.routing.health import REASONS
 from custom_components.ai_router.routing.money import to_dollars
-from custom_components.ai_router.sensor import PROVIDER_SENSORS, ROUTER_SENSORS, SHARED_SENSORS
+from custom_components.ai_router.sensor import POOL_SENSORS, PROVIDER_SENSORS, ROUTER_SENSORS, SHARED_SENSORS
 
 from .household import ATTIC, CLOUD, ENTRY_ID, FREE, ask, ask_in_vain, demo, move_in, pass_time, shown
 
@@ -46,38 +45,24 @@ async def in_the_ledger(entry: MockConfigEntry, from_day: str, to_day: str) -> d
     return {row.key[0]: to_dollars(row.cost) for row in await ledger.usage(from_day, to_day, ["provider_id"])}
 
 
-@pytest.mark.usefixtures("all_enabled")
-async def test_entities(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    entity_registry: er.EntityRegistry,
-    device_registry: dr.DeviceRegistry,
-    snapshot: SnapshotAssertion,
-) -> None:
-    limits = {Conf.BUDGET_DAY.value: "10", Conf.REQUESTS_PER_MINUTE.value: 30}
-    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", **limits), budget_month="20")
-    await ask(entry, ATTIC)
-    await pass_time(hass, freezer)
-
-    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
-    router = device_registry.async_get_device_by_identifier((DOMAIN, ENTRY_ID), entry.entry_id)
-    provider = device_registry.async_get_device_by_identifier((DOMAIN, ATTIC), entry.entry_id)
-    assert router is not None
-    assert provider is not None
-    assert router == snapshot(name="router")
-    assert provider == snapshot(name="provider")
-    assert provider.via_device_id == router.id
-    assert (router.config_subentry_id, provider.config_subentry_id) == (None, ATTIC)
-
-
 async def test_noisy_sensors_are_disabled_by_default(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, entity_registry: er.EntityRegistry
 ) -> None:
     entry = await move_in(hass, freezer, demo(ATTIC, "Attic"))
 
     registered = er.async_entries_for_config_entry(entity_registry, entry.entry_id)
-    disabled = {each.unique_id for each in registered if each.disabled_by is er.RegistryEntryDisabler.INTEGRATION}
-    assert disabled == {f"{ENTRY_ID}_under_way", f"{ATTIC}_under_way", f"{ATTIC}_last_error"}
+    disabled = {
+        each.unique_id
+        for each in registered
+        if each.domain == "sensor" and each.disabled_by is er.RegistryEntryDisabler.INTEGRATION
+    }
+    shared = ("cost_total", "tokens_today", "under_way")
+    own = ("attempts_today", "own_requests_left", "own_tokens_left", "credential_since", "last_error")
+    assert disabled == {
+        *(f"{device}_{key}" for device in (ENTRY_ID, ATTIC) for key in shared),
+        *(f"{ATTIC}_{key}" for key in own),
+        *(f"{ENTRY_ID}_{key}" for key in ("cache_hit_rate", "cache_saved", "queued")),
+    }
 
 
 # --- money ---------------------------------------------------------------------------------------
@@ -278,7 +263,8 @@ def stored_json(name: str) -> dict[str, Any]:
 def test_every_sensor_has_its_words_and_an_icon() -> None:
     words = stored_json("translations/en.json")["entity"]["sensor"]
     icons = stored_json("icons.json")["entity"]["sensor"]
-    descriptions = {each.key: each for each in (*SHARED_SENSORS, *ROUTER_SENSORS, *PROVIDER_SENSORS)}
+    every = (*SHARED_SENSORS, *ROUTER_SENSORS, *PROVIDER_SENSORS, *POOL_SENSORS)
+    descriptions = {each.key: each for each in every}
 
     assert words.keys() == icons.keys() == descriptions.keys()
     for key, description in descriptions.items():
@@ -291,8 +277,8 @@ def test_every_reason_has_its_words() -> None:
     health = stored_json("translations/en.json")["entity"]["sensor"]["health"]
     reasons = health["state_attributes"]["reason"]["state"]
 
-    assert reasons.keys() == {*FailureClass, "breaker_open", "probing", "failing"}
+    assert reasons.keys() == {*FailureClass, *REASONS}
 
 
 def test_every_kind_of_provider_has_the_name_its_devices_show_as_model() -> None:
-    assert stored_json("translations/en.json")["device"].keys() == KINDS.keys()
+    assert stored_json("translations/en.json")["device"].keys() == {*KINDS, "ai_task", "pool"}

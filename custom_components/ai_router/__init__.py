@@ -7,23 +7,48 @@ from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
+from .ai_task_target import ai_task_kind
+from .cards import async_offer_cards, async_serve_cards
 from .const import DOMAIN
+from .feed import FEED
 from .hub import Hub, RouterConfigEntry
+from .migration import migrate
+from .plug_ins import Registration, async_setup_plug_ins
+from .removal import clean_up
 from .routing.ports import LedgerUnavailable
 from .services import async_setup_services
+from .websocket import async_setup_websocket
 
 _LOGGER = logging.getLogger(__name__)
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
-PLATFORMS = [Platform.SENSOR]
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.NUMBER,
+    Platform.SELECT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001  # the platform's signature
-    """Register the actions once; they say so when the entry is not set up."""
+    """Register actions, websocket commands, cards and kinds of provider once; they are there without the entry too."""
+    Registration(hass, DOMAIN).add_provider_kind(ai_task_kind(hass))
+    await async_setup_plug_ins(hass)
     async_setup_services(hass)
+    async_setup_websocket(hass)
+    await async_serve_cards(hass)
     return True
 
 
-# Home Assistant 2026.11 wants None from the next two; 2026.10 still insists on a boolean.
+# Home Assistant 2026.11 wants None from the next three; 2026.10 still insists on a boolean.
+async def async_migrate_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> bool:
+    """Bring what an earlier version stored up to date."""
+    migrate(hass, entry)
+    return True
+
+
 async def async_setup_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> bool:
     """Open the router of the entry."""
     hub = entry.runtime_data = await Hub.open(hass, entry)
@@ -38,13 +63,17 @@ async def async_setup_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> bo
         await hub.close()
         raise
     entry.async_on_unload(entry.add_update_listener(_async_follow))
+    hass.data[FEED].follow(hub)
+    async_offer_cards(hass, entry)
+    hub.issues.start()
     return True
 
 
-async def _async_follow(hass: HomeAssistant, entry: RouterConfigEntry) -> None:  # noqa: ARG001  # a listener's signature
+async def _async_follow(hass: HomeAssistant, entry: RouterConfigEntry) -> None:
     """Follow a change of options or subentries without a reload: a reload would drop the others' traffic."""
     try:
         await entry.runtime_data.apply()
+        hass.data[FEED].push_soon()
     except LedgerUnavailable:
         _LOGGER.warning("The change takes effect when the ledger can be read again and the entry is reloaded")
 
@@ -55,3 +84,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> b
         return False
     await entry.runtime_data.close()
     return True
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> None:
+    """Take away what was kept for the entry."""
+    await clean_up(hass, entry)

@@ -18,26 +18,42 @@ _OK = "ok"
 # When every target was left out for one and the same reason, that reason is the message.
 _SPECIFIC = {
     Why.NO_VISION: "no_vision",
+    Why.NO_EMBEDDINGS: "no_embeddings",
     Why.NOT_LOCAL: "not_local",
     Why.CONTEXT_TOO_SMALL: "context_too_small",
     Why.PRICE_UNKNOWN: "price_unknown",
     Why.TOO_EXPENSIVE: "too_expensive",
+    Why.TOO_SLOW: "too_slow",
+    Why.NOT_ALLOWED: "none_allowed",
+    Why.RULED_OUT: "ruled_out",
     Why.DISABLED: "all_disabled",
+    Why.NO_SHARE: "no_share",
+    Why.NOT_NAMED: "not_named",
 }
-_SILENT = (Why.NOT_ASKED_FOR, Why.EXCLUDED)
+_SILENT = (Why.NOT_ASKED_FOR, Why.EXCLUDED, Why.NOT_IN_POOL)
 _CALLERS_OWN = (
     RefusalCode.NO_PROVIDER,
+    RefusalCode.UNKNOWN_STRATEGY,
     RefusalCode.NO_CAPABLE_TARGET,
+    RefusalCode.NOT_ALLOWED,
+    RefusalCode.UNKNOWN_POOL,
 )
 
 type Names = Callable[[str], str]
+"""Finds the name of a provider, a pool or a rule by its id."""
 
 
-def _money(amount: Picodollars, *, estimated: bool) -> dict[str, Any]:
-    return {"amount": float(to_dollars(amount)), "currency": "USD", "estimated": estimated}
+def money(amount: Picodollars) -> float:
+    """Return an amount as a number of dollars, as templates want it."""
+    return float(to_dollars(amount))
 
 
-def _milliseconds(seconds: float | None) -> int | None:
+def _cost(amount: Picodollars, *, estimated: bool) -> dict[str, Any]:
+    return {"amount": money(amount), "currency": "USD", "estimated": estimated}
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    """Return a time in milliseconds."""
     return None if seconds is None else round(seconds * 1000)
 
 
@@ -63,8 +79,8 @@ def attempt_data(attempt: Attempt, names: Names) -> dict[str, Any]:
         **_target(attempt.target, names),
         "outcome": _OK if failure is None else failure.cls.value,
         "detail": None if failure is None else failure.detail or None,
-        "cost": _money(outcome.cost, estimated=outcome.estimated),
-        "latency_ms": _milliseconds(outcome.latency),
+        "cost": _cost(outcome.cost, estimated=outcome.estimated),
+        "latency_ms": milliseconds(outcome.latency),
     }
 
 
@@ -82,7 +98,7 @@ def route_data(plan: Plan, names: Names, chosen: Target | None = None) -> dict[s
     reason = next((each.reason for each in plan.candidates if chosen in (None, each.target)), None)
     return {
         "strategy": plan.strategy,
-        "rule": plan.rule,
+        "rule": None if plan.rule is None else names(plan.rule),
         "reason": reason,
         "confidence": round(plan.confidence, 2),
         "alternatives": [
@@ -99,15 +115,19 @@ def reply_data(reply: Reply, names: Names, images: int) -> dict[str, Any]:
     return {
         "text": reply.text,
         "data": reply.data,
-        **_target(reply.target, names),
-        "pool": reply.pool,
+        # A caller's own default text is nobody's answer.
+        **(_target(reply.target, names) if reply.target.provider_id else {"provider": None, "model": None}),
+        "pool": None if reply.pool is None else names(reply.pool),
         "cached": reply.cached,
+        "cache_key": reply.cache_key,
+        "degraded": None if reply.degraded is None else reply.degraded.value,
+        "trimmed": reply.trimmed,
         "finish_reason": reply.finish.value,
         "request_id": reply.request_id,
         "usage": _usage(reply.usage, images),
-        "cost": _money(reply.cost, estimated=reply.estimated),
-        "latency_ms": _milliseconds(reply.latency),
-        "first_token_ms": _milliseconds(reply.first_token),
+        "cost": _cost(reply.cost, estimated=reply.estimated),
+        "latency_ms": milliseconds(reply.latency),
+        "first_token_ms": milliseconds(reply.first_token),
         "route": route_data(reply.plan, names, reply.target),
         "attempts": [attempt_data(attempt, names) for attempt in reply.attempts],
     }
@@ -124,8 +144,8 @@ def plan_data(plan: Plan, names: Names, request_id: str) -> dict[str, Any]:
                 "reason": each.reason,
                 "input_tokens": each.estimate.input_tokens,
                 "output_tokens": each.estimate.output_tokens,
-                "estimated_cost": None if each.estimate.cost is None else _money(each.estimate.cost, estimated=True),
-                "hold": _money(each.hold, estimated=True),
+                "estimated_cost": None if each.estimate.cost is None else _cost(each.estimate.cost, estimated=True),
+                "hold": _cost(each.hold, estimated=True),
             }
             for each in plan.candidates
         ],
@@ -171,6 +191,7 @@ _TOLD_APART = {
         FailureClass.CREDENTIAL,
         FailureClass.BILLING,
         FailureClass.MODEL_MISSING,
+        FailureClass.NOT_LOCAL,
         FailureClass.NETWORK,
         FailureClass.TIMEOUT_CONNECT,
         FailureClass.TIMEOUT_FIRST_TOKEN,
@@ -192,7 +213,7 @@ def refusal_data(error: RequestFailed, exception: HomeAssistantError, names: Nam
             "free_at": None if error.free_at is None else dt_util.utc_from_timestamp(error.free_at).isoformat(),
         },
         "request_id": error.request_id,
-        "cost": _money(
+        "cost": _cost(
             sum(attempt.outcome.cost for attempt in error.attempts),
             estimated=any(attempt.outcome.estimated for attempt in error.attempts),
         ),

@@ -1,4 +1,4 @@
-"""Sets the router up, offering an Ollama that is already there, and changes its options."""
+"""Sets the router up, offering what the house already has, and changes its options."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,9 @@ from typing import Any, Final, override
 import voluptuous as vol
 from aiohttp import ClientSession
 from homeassistant.config_entries import (
+    SOURCE_REAUTH,
     ConfigEntry,
+    ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryData,
@@ -19,43 +21,53 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import BooleanSelector
 from yarl import URL
 
-from .const import DOMAIN, SUBENTRY_PROVIDER, Conf
-from .form_fields import budget_fields, budgets_to_show, budgets_to_store, choice, decimal_text, dollars, whole
-from .provider_check import FieldProblem, listed_models
+from .ai_task_target import ENTITY, ai_task_kind, entities
+from .const import DOMAIN, SUBENTRY_POOL, SUBENTRY_PROVIDER, SUBENTRY_RULE
+from .form_fields import named
+from .hub import RouterConfigEntry
+from .key_renewal import KEY_FORM, form_errors, provider_of, renew_key
+from .migration import MINOR_VERSION, VERSION
+from .options_flow import RouterOptionsFlow
+from .pool_flow import PoolFlow
+from .provider_check import API_KEY, FieldProblem, listed_models
 from .provider_flow import ProviderFlow
 from .provider_forms import LOCAL, provider_to_store
 from .providers.registry import KINDS, ProviderSetup
 from .providers.transport import Transport
 from .redaction import Redactor
-from .routing.config import DEFAULT_BOUNDS, DEFAULT_MAX_OUTPUT
 from .routing.failures import AttemptFailed
 from .routing.model import Capability, Model
-from .settings import DEFAULT_UNKNOWN_PRICE_HOLD
+from .rule_flow import RuleFlow
 
 OLLAMA_ADDRESSES: Final = ["http://127.0.0.1:11434", "http://ollama:11434"]
 _LOOK_SECONDS = 1.0
 
 ADD_OLLAMA = "add_ollama"
-UNKNOWN_PRICE = "unknown_price"
-CEILING, REFUSE = "ceiling", "refuse"
+ADD_AI_TASKS = "add_ai_tasks"
 
 
 class RouterFlow(ConfigFlow, domain=DOMAIN):
     """Sets the router up; nothing needs to be filled in."""
 
+    VERSION = VERSION
+    MINOR_VERSION = MINOR_VERSION
+
     def __init__(self) -> None:
         """Begin before anything was looked for."""
         self._ollama: tuple[str, int] | None = None
+        self._entities: dict[str, str] = {}
+        self._provider_id = ""
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Offer an Ollama that answers, and create the entry."""
+        """Offer an Ollama that answers and the AI Task entities of other integrations, and create the entry."""
         errors: dict[str, str] = {}
         if user_input is None:
             self._ollama = await _find_ollama(async_get_clientsession(self.hass))
+            self._entities = entities(self.hass)
         else:
             try:
-                subentries = await self._first_providers(user_input)
+                subentries = [*await self._first_ollama(user_input), *await self._first_ai_tasks(user_input)]
             except FieldProblem as problem:
                 errors[problem.field] = problem.error
             else:
@@ -65,11 +77,17 @@ class RouterFlow(ConfigFlow, domain=DOMAIN):
         if self._ollama is not None:
             fields[vol.Optional(ADD_OLLAMA, default=True)] = BooleanSelector()
             placeholders = {"address": self._ollama[0], "models": str(self._ollama[1])}
+        if self._entities:
+            # None by itself: they may cost money, and nobody has said that they stay in the house.
+            fields[vol.Optional(ADD_AI_TASKS, default=[])] = named(self._entities, several=True)
         return self.async_show_form(
-            step_id="user", data_schema=vol.Schema(fields), errors=errors, description_placeholders=placeholders
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(vol.Schema(fields), user_input),
+            errors=errors,
+            description_placeholders=placeholders,
         )
 
-    async def _first_providers(self, user_input: Mapping[str, Any]) -> list[ConfigSubentryData]:
+    async def _first_ollama(self, user_input: Mapping[str, Any]) -> list[ConfigSubentryData]:
         """Return the Ollama that was found, if it is wanted. Raises `FieldProblem`."""
         if self._ollama is None or not user_input[ADD_OLLAMA]:
             return []
@@ -84,6 +102,63 @@ class RouterFlow(ConfigFlow, domain=DOMAIN):
             return [ConfigSubentryData(data=data, subentry_type=SUBENTRY_PROVIDER, title="Ollama", unique_id=None)]
         raise FieldProblem(ADD_OLLAMA, "no_models")
 
+    async def _first_ai_tasks(self, user_input: Mapping[str, Any]) -> list[ConfigSubentryData]:
+        """Return the AI Task entities that are wanted; what has gone meanwhile is left out."""
+        kind = ai_task_kind(self.hass)
+        subentries: list[ConfigSubentryData] = []
+        names = {"ollama"} if self._ollama is not None else set()
+        for entity in user_input.get(ADD_AI_TASKS, ()):
+            options = {ENTITY: entity, LOCAL: False}
+            setup = ProviderSetup(id=self.flow_id, kind=kind.id, options=options)
+            try:
+                models = await kind.build(setup, async_get_clientsession(self.hass)).models()
+            except AttemptFailed:
+                continue
+            title = self._entities[entity]
+            if title.casefold() in names:
+                title = f"{title} ({models[0].id})"
+            names.add(title.casefold())
+            data = provider_to_store(kind, options, models, kind.limits)
+            subentries.append(
+                ConfigSubentryData(data=data, subentry_type=SUBENTRY_PROVIDER, title=title, unique_id=None)
+            )
+        return subentries
+
+    async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
+        """Begin to ask for one provider's key."""
+        self._provider_id = str(entry_data["subentry_id"])
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the key, and check it before it takes the old one's place."""
+        entry: RouterConfigEntry = self._get_reauth_entry()
+        subentry = provider_of(entry, self._provider_id)
+        problem: FieldProblem | None = None
+        if user_input is not None:
+            try:
+                await renew_key(entry, self._provider_id, user_input.get(API_KEY, ""))
+            except FieldProblem as err:
+                problem = err
+            else:
+                # Nothing of the entry itself has changed, and a reload would drop the others' traffic.
+                return self.async_update_and_abort(entry)
+        errors, placeholders = form_errors(problem, (API_KEY,))
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=KEY_FORM,
+            errors=errors,
+            description_placeholders={"provider": subentry.title, **placeholders},
+        )
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Give the turn to the next provider when a re-authentication ends, however it does."""
+        if self.source == SOURCE_REAUTH:
+            entry = self.hass.config_entries.async_get_entry(self._reauth_entry_id)
+            if entry is not None and entry.state is ConfigEntryState.LOADED:
+                self.hass.loop.call_soon(entry.runtime_data.issues.follow)
+
     @staticmethod
     @callback
     @override
@@ -96,7 +171,7 @@ class RouterFlow(ConfigFlow, domain=DOMAIN):
     @override
     def async_get_supported_subentry_types(cls, config_entry: ConfigEntry) -> dict[str, type[ConfigSubentryFlow]]:
         """Name what can be added to the router."""
-        return {SUBENTRY_PROVIDER: ProviderFlow}
+        return {SUBENTRY_PROVIDER: ProviderFlow, SUBENTRY_POOL: PoolFlow, SUBENTRY_RULE: RuleFlow}
 
 
 async def _find_ollama(session: ClientSession) -> tuple[str, int] | None:
@@ -123,64 +198,3 @@ def _best_first(models: Iterable[Model]) -> list[Model]:
     return sorted(
         chats, key=lambda model: (Capability.VISION in model.caps) + (Capability.TOOLS in model.caps), reverse=True
     )
-
-
-class RouterOptionsFlow(OptionsFlow):
-    """Changes the router's options; the update listener follows without a reload."""
-
-    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for all options at once."""
-        errors: dict[str, str] = {}
-        shown = _options_to_show(self.config_entry.options)
-        if user_input is not None:
-            shown = user_input
-            if user_input[UNKNOWN_PRICE] == CEILING and not user_input.get(Conf.UNKNOWN_PRICE_HOLD):
-                errors[Conf.UNKNOWN_PRICE_HOLD.value] = "hold_missing"
-            else:
-                return self.async_create_entry(data=_options_to_store(user_input, self.config_entry.options))
-        return self.async_show_form(
-            step_id="init",
-            data_schema=self.add_suggested_values_to_schema(_options_form(), shown),
-            errors=errors,
-        )
-
-
-def _options_form() -> vol.Schema:
-    return vol.Schema(
-        {
-            vol.Optional(Conf.FAILOVER.value, default=True): BooleanSelector(),
-            vol.Optional(Conf.LOCAL_ONLY.value, default=False): BooleanSelector(),
-            **budget_fields(),
-            vol.Optional(UNKNOWN_PRICE, default=CEILING): choice((CEILING, REFUSE), UNKNOWN_PRICE),
-            vol.Optional(Conf.UNKNOWN_PRICE_HOLD.value): dollars(),
-            vol.Optional(Conf.TIMEOUT.value): whole(1, 3_600, "s"),
-            vol.Optional(Conf.MAX_TOKENS.value): whole(1, 1_000_000),
-        }
-    )
-
-
-_PLAIN = (Conf.FAILOVER, Conf.LOCAL_ONLY, Conf.TIMEOUT, Conf.MAX_TOKENS)
-_STORED_BY_FORM = frozenset({*_PLAIN, Conf.BUDGET_DAY, Conf.BUDGET_MONTH, Conf.UNKNOWN_PRICE_HOLD})
-
-
-def _options_to_show(stored: Mapping[str, Any]) -> dict[str, Any]:
-    hold = stored.get(Conf.UNKNOWN_PRICE_HOLD, DEFAULT_UNKNOWN_PRICE_HOLD)
-    return {
-        Conf.TIMEOUT.value: DEFAULT_BOUNDS.timeout,
-        Conf.MAX_TOKENS.value: DEFAULT_MAX_OUTPUT,
-        **{key.value: stored[key] for key in _PLAIN if key in stored},
-        **budgets_to_show(stored),
-        UNKNOWN_PRICE: REFUSE if hold is None else CEILING,
-        Conf.UNKNOWN_PRICE_HOLD.value: float(DEFAULT_UNKNOWN_PRICE_HOLD if hold is None else hold),
-    }
-
-
-def _options_to_store(form: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options: None as the hold of an unknown price refuses such calls; what no form asks for is kept."""
-    refused = form[UNKNOWN_PRICE] == REFUSE
-    return {
-        **{key: value for key, value in before.items() if key not in _STORED_BY_FORM},
-        **{key.value: form[key] for key in _PLAIN if key in form},
-        **budgets_to_store(form),
-        Conf.UNKNOWN_PRICE_HOLD.value: None if refused else decimal_text(form[Conf.UNKNOWN_PRICE_HOLD]),
-    }

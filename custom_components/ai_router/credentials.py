@@ -4,18 +4,22 @@ The key file lies beside the ledger, so a shared or published `core.config_entri
 protect a stolen backup, which holds both.
 """
 
+import json
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from .const import DOMAIN
+
+KEY_FILE: Final = "credential.key"
 
 _VARIABLE: Final = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 # Keys are text typed by people; what UTF-8 cannot hold must not end up in the text of a UnicodeEncodeError.
@@ -26,7 +30,12 @@ _key_file = Lock()
 
 
 class CredentialUnreadable(HomeAssistantError):
-    """A stored credential cannot be turned back: ask for it again."""
+    """A stored credential cannot be turned back: ask for it again.
+
+    `reason` says why in a few words, as it stands beside what servers say when they reject one.
+    """
+
+    reason = "the stored key cannot be read"
 
 
 class CredentialNotStored(HomeAssistantError):
@@ -39,7 +48,7 @@ class Vault:
     def __init__(self, hass: HomeAssistant) -> None:
         """Know where the key file is; it is made when the first credential is stored."""
         self._hass = hass
-        self._path = Path(hass.config.path(".storage", DOMAIN, "credential.key"))
+        self._path = Path(hass.config.path(".storage", DOMAIN, KEY_FILE))
 
     async def encrypt(self, plain: str) -> str:
         """Return what to store for a credential; `env:NAME` stays as it is. Raises `CredentialNotStored`."""
@@ -50,8 +59,14 @@ class Vault:
     async def decrypt(self, token: str) -> str:
         """Return the credential behind what was stored, variables looked up now. Raises `CredentialUnreadable`."""
         if variable := _VARIABLE.fullmatch(token):
-            return _from_environment(variable[1])
+            if value := from_environment(token):
+                return value
+            raise _missing(variable[1])
         return await self._hass.async_add_executor_job(self._decrypt, token)
+
+    async def decrypt_all(self, tokens: Mapping[str, str]) -> dict[str, Any]:
+        """Return the data behind what was stored as JSON, by its name. Raises `CredentialUnreadable`."""
+        return {name: json.loads(await self.decrypt(token)) for name, token in tokens.items()}
 
     def _encrypt(self, plain: str) -> str:
         try:
@@ -102,11 +117,17 @@ class Vault:
         return Fernet(key)
 
 
-def _from_environment(name: str) -> str:
-    if value := os.environ.get(name, "").strip():
-        return value
-    raise CredentialUnreadable(
+def from_environment(stored: str | None) -> str | None:
+    """Return what the environment holds now for a stored `env:NAME`; None for any other, and where it holds nothing."""
+    variable = _VARIABLE.fullmatch(stored or "")
+    return os.environ.get(variable[1], "").strip() or None if variable else None
+
+
+def _missing(name: str) -> CredentialUnreadable:
+    err = CredentialUnreadable(
         translation_domain=DOMAIN,
         translation_key="credential_variable_missing",
         translation_placeholders={"variable": name},
     )
+    err.reason = f"the environment variable {name} is not set"
+    return err

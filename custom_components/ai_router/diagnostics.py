@@ -8,6 +8,7 @@ of Python and of this integration.
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED
@@ -19,17 +20,18 @@ from yarl import URL
 
 from .const import SUBENTRY_PROVIDER, Conf
 from .hub import Hub, RouterConfigEntry
+from .providers.price_spans import span_of
 from .routing.benches import Bench
 from .routing.model import Target
 from .routing.money import to_dollars
 from .routing.ports import LedgerUnavailable
 from .routing.tickets import Window
-from .status import Money
 from .storage.queries import UsageRow
 from .storage.schema import SCHEMA_VERSION
 
 _SETTINGS = (
     Conf.KIND,
+    Conf.CREDENTIAL_SINCE,
     Conf.LOCAL,
     Conf.PRIORITY,
     Conf.MODELS,
@@ -47,10 +49,10 @@ async def async_get_config_entry_diagnostics(
     hub = entry.runtime_data
     status = hub.coordinator.data
     data = {
-        "versions": _versions(),
+        "versions": _versions() | {"price_table": hub.table.made},
         "options": entry.options,
         "status": {
-            "money": _money(status.money),
+            "money": _plain(asdict(status.money)),
             "requests_today": status.requests_today,
             "under_way": status.under_way,
         },
@@ -88,8 +90,13 @@ def _versions() -> dict[str, Any]:
     return {"ledger": SCHEMA_VERSION, "sqlite": sqlite3.sqlite_version}
 
 
-def _money(money: Money) -> dict[str, Any]:
-    return {**asdict(money), "today": f"{money.today:f}", "month": f"{money.month:f}"}
+def _plain(status: Any) -> Any:
+    """Return a part of the snapshot as plain data, amounts with all their digits."""
+    if isinstance(status, Decimal):
+        return f"{status:f}"
+    if isinstance(status, Mapping):
+        return {str(key): _plain(value) for key, value in status.items()}
+    return status
 
 
 def _provider(hub: Hub, subentry: ConfigSubentry) -> dict[str, Any]:
@@ -102,12 +109,28 @@ def _provider(hub: Hub, subentry: ConfigSubentry) -> dict[str, Any]:
     return {
         "name": subentry.title,
         "settings": settings,
-        "status": None if status is None else {**asdict(status), "money": _money(status.money)},
+        "prices": _prices(hub, provider_id),
+        "status": None if status is None else _plain(asdict(status)),
         "breakers": _breakers(hub, provider_id),
         "benches": [
             _bench(model_id, bench)
             for model_id, bench in hub.router.benches.of_provider(provider_id, hub.clock.now()).items()
         ],
+    }
+
+
+def _prices(hub: Hub, provider_id: str) -> dict[str, Any]:
+    """Tell what each model is taken to cost, and who says so since when; nothing where nobody does."""
+    provider = hub.router.config.providers.get(provider_id)
+    return {
+        model.id: None
+        if model.prices is None
+        else {
+            "source": model.prices.source,
+            "as_of": model.prices.as_of,
+            "spans": [span_of(span) for span in model.prices.spans],
+        }
+        for model in (provider.models if provider is not None else ())
     }
 
 

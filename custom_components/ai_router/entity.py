@@ -1,6 +1,6 @@
 """What all entities share: their devices, the part of the snapshot they show, and how they come with new providers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import override
 
@@ -13,18 +13,19 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import DOMAIN, SUBENTRY_PROVIDER, Conf
+from .const import DOMAIN, SUBENTRY_POOL, SUBENTRY_PROVIDER, Conf
 from .coordinator import RouterCoordinator
 from .hub import RouterConfigEntry
-from .status import ProviderStatus, RouterStatus
+from .plug_ins import kinds
+from .status import PoolStatus, ProviderStatus, RouterStatus
 
 
 @dataclass(frozen=True, slots=True)
 class StatusDevice[S]:
     """A device, and the part of the snapshot that tells of it.
 
-    `id` is the entry's or the provider subentry's. `status` is that part when the device was made; `look` finds it in
-    a later snapshot, and returns None once the provider is gone.
+    `id` is the entry's or the subentry's. `status` is that part when the device was made; `look` finds it in
+    a later snapshot, and returns None once it is gone.
     """
 
     coordinator: RouterCoordinator
@@ -48,6 +49,7 @@ class StatusEntity[S](CoordinatorEntity[RouterCoordinator]):
         self.entity_description = description
         self.status = device.status
         self._look = device.look
+        self._waits = False
         self._attr_unique_id = f"{device.id}_{description.key}"
         self._attr_translation_key = description.key
         self._attr_device_info = device.info
@@ -56,10 +58,17 @@ class StatusEntity[S](CoordinatorEntity[RouterCoordinator]):
     @override
     def _handle_coordinator_update(self) -> None:
         status = self._look(self.coordinator.data)
+        waited, self._waits = self._waits, status is None
         # Most of a large household is idle at any time: what did not change costs no more than this comparison.
-        if status is not None and status != self.status:
-            self.status = status
+        if waited is not self._waits or (status is not None and status != self.status):
+            self.status = self.status if status is None else status
             self.async_write_ha_state()
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Not while a provider waits for the integration that knows its kind: nothing is known of it then."""
+        return super().available and not self._waits
 
     @override
     async def async_update(self) -> None:
@@ -81,26 +90,32 @@ def _router_info(entry: RouterConfigEntry) -> DeviceInfo:
     )
 
 
-def _provider_device(
-    entry: RouterConfigEntry, subentry: ConfigSubentry, status: ProviderStatus
-) -> StatusDevice[ProviderStatus]:
+def _subentry_device[S](
+    entry: RouterConfigEntry,
+    subentry: ConfigSubentry,
+    model: str,
+    statuses: Callable[[RouterStatus], Mapping[str, S]],
+) -> StatusDevice[S]:
     coordinator = entry.runtime_data.coordinator
     # Whichever platform comes first makes the router's device: the others must be able to point to it.
     router = dr.async_get(coordinator.hass).async_get_or_create(config_entry_id=entry.entry_id, **_router_info(entry))
-    provider_id = subentry.subentry_id
+    subentry_id = subentry.subentry_id
     info = DeviceInfo(
-        identifiers={(DOMAIN, provider_id)},
+        identifiers={(DOMAIN, subentry_id)},
         name=subentry.title,
-        model=_kind_name(coordinator.hass, subentry.data[Conf.KIND]),
+        model=model,
         entry_type=DeviceEntryType.SERVICE,
         via_device_id=router.id,
     )
-    return StatusDevice(coordinator, provider_id, info, status, lambda latest: latest.providers.get(provider_id))
+    status = statuses(coordinator.data)[subentry_id]
+    return StatusDevice(coordinator, subentry_id, info, status, lambda latest: statuses(latest).get(subentry_id))
 
 
-def _kind_name(hass: HomeAssistant, kind: str) -> str:
+def _model_name(hass: HomeAssistant, key: str) -> str:
+    """Return what a device is, in the household's language: a kind of provider, or a pool."""
     names = async_get_cached_translations(hass, hass.config.language, "device", DOMAIN)
-    return names.get(f"component.{DOMAIN}.device.{kind}.name", kind)
+    kind = kinds(hass).get(key)
+    return names.get(f"component.{DOMAIN}.device.{key}.name") or (kind.name if kind else "") or key
 
 
 @callback
@@ -109,7 +124,28 @@ def async_follow_providers(
     async_add_entities: AddConfigEntryEntitiesCallback,
     entities_of: Callable[[StatusDevice[ProviderStatus]], Iterable[Entity]],
 ) -> None:
-    """Add a platform's entities for every provider, now and whenever one is added, and keep the devices' names.
+    """Add a platform's entities for every provider, now and whenever one is added."""
+    _follow(entry, async_add_entities, SUBENTRY_PROVIDER, lambda status: status.providers, entities_of)
+
+
+@callback
+def async_follow_pools(
+    entry: RouterConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    entities_of: Callable[[StatusDevice[PoolStatus]], Iterable[Entity]],
+) -> None:
+    """Add a platform's entities for every pool, now and whenever one is added."""
+    _follow(entry, async_add_entities, SUBENTRY_POOL, lambda status: status.pools, entities_of)
+
+
+def _follow[S](
+    entry: RouterConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    subentry_type: str,
+    statuses: Callable[[RouterStatus], Mapping[str, S]],
+    entities_of: Callable[[StatusDevice[S]], Iterable[Entity]],
+) -> None:
+    """Follow the subentries of one type, and keep the devices' names.
 
     Home Assistant itself removes the device and the entities of a removed subentry.
     """
@@ -122,13 +158,13 @@ def async_follow_providers(
             # Requests are drained after the platforms are gone: what came now would stay for ever.
             return
         known.intersection_update(entry.subentries)
-        for subentry in entry.get_subentries_of_type(SUBENTRY_PROVIDER):
-            provider_id = subentry.subentry_id
-            status = coordinator.data.providers.get(provider_id)
-            if status is not None and provider_id not in known:
-                known.add(provider_id)
-                device = _provider_device(entry, subentry, status)
-                async_add_entities(entities_of(device), config_subentry_id=provider_id)
+        there = statuses(coordinator.data)
+        for subentry in entry.get_subentries_of_type(subentry_type):
+            if subentry.subentry_id in there and subentry.subentry_id not in known:
+                known.add(subentry.subentry_id)
+                model = _model_name(coordinator.hass, subentry.data.get(Conf.KIND, subentry_type))
+                device = _subentry_device(entry, subentry, model, statuses)
+                async_add_entities(entities_of(device), config_subentry_id=subentry.subentry_id)
         _follow_names(entry)
 
     follow()

@@ -15,17 +15,27 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.storage import Store
 
+from .automations import async_watch_automations
 from .clock import SystemClock
 from .const import DOMAIN, SUBENTRY_PROVIDER, Conf
 from .coordinator import RouterCoordinator
 from .credentials import CredentialUnreadable, Vault
+from .events import Events
+from .exact_tokens import ExactTokens
+from .issues import Issues, async_show_too_new
+from .kept_answers import KeptAnswers
+from .plug_ins import kinds
 from .providers.endpoint import InvalidEndpoint
-from .providers.registry import KINDS, ProviderSetup
+from .providers.extras import secrets_in
+from .providers.price_table import PriceTable
+from .providers.registry import ProviderSetup
 from .redaction import Redactor, guard_logs
+from .request_log import log_request
 from .routing.benches import Bench
+from .routing.breaker import OpenPeriod
 from .routing.calendar import Calendar
 from .routing.config import RouterConfig
-from .routing.failures import FailureClass
+from .routing.failures import AttemptFailed, FailureClass
 from .routing.metrics import Sample
 from .routing.model import Target
 from .routing.ports import (
@@ -40,17 +50,21 @@ from .routing.ports import (
 )
 from .routing.router import Router
 from .routing.tickets import Window
-from .settings import fingerprint, model_from_stored, router_config
+from .settings import fingerprint, provider_models, retention_days, router_config
+from .storage.audit import Change
+from .storage.days import later
 from .storage.ledger import SqliteLedger
 from .storage.schema import LedgerTooNew
+from .tallies import Tallies
+from .trail import Trail, acting_user
 
 _LOGGER = logging.getLogger(__name__)
 _DRAIN_SECONDS = 5.0
 _STATE_SAVE_SECONDS = 5.0
-_STATE_VERSION = 1
+STATE_VERSION = 1
+STATE_KEY = f"{DOMAIN}.state"
 _SAMPLES = 100
 _RETAIN_EVERY = timedelta(hours=24)
-_RETAIN_DAYS = 400
 _HOUR = 3_600.0
 
 type RouterConfigEntry = ConfigEntry[Hub]
@@ -59,28 +73,39 @@ type RouterConfigEntry = ConfigEntry[Hub]
 class Hub:
     """The router of one entry with everything around it."""
 
-    def __init__(self, hass: HomeAssistant, entry: RouterConfigEntry, ledger: SqliteLedger) -> None:
+    def __init__(
+        self, hass: HomeAssistant, entry: RouterConfigEntry, ledger: SqliteLedger, table: PriceTable
+    ) -> None:
         """Put the parts together; `open` does what needs to wait."""
         self.hass = hass
         self.entry = entry
         self.ledger = ledger
+        self.table = table
         self.clock = SystemClock(hass.loop)
         self.router = Router(self.clock, ledger)
         self.vault = Vault(hass)
         self.redactor = Redactor()
         self.coordinator = RouterCoordinator(hass, entry, self.router, self.clock)
+        self.exact_tokens = ExactTokens(hass, entry, self.router)
+        self.kept_answers = KeptAnswers(hass, self.router, ledger, self.clock)
+        self.trail = Trail(entry)
+        self.events = Events(hass, entry, self.router, self.redactor)
+        self.issues = Issues(self)
         self._clients: dict[str, tuple[str, Provider]] = {}
-        self._store: Store[dict[str, Any]] = Store(hass, _STATE_VERSION, f"{DOMAIN}.state", private=True)
+        self._unreadable: dict[str, str] = {}
+        self._store: Store[dict[str, Any]] = Store(hass, STATE_VERSION, STATE_KEY, private=True)
         self._lock = asyncio.Lock()
-        self._closing = self._ended = False
+        self._closing = self._ended = self._save_due = False
 
     @classmethod
     async def open(cls, hass: HomeAssistant, entry: RouterConfigEntry) -> Hub:
         """Open the ledger, settle what an earlier run left open, and bring the router up to where it was."""
         clock = SystemClock(hass.loop)
+        table = await _price_table(hass)
         try:
             ledger = await SqliteLedger.open(Path(hass.config.path(".storage", DOMAIN)), clock.now())
         except LedgerTooNew as err:
+            async_show_too_new(hass)
             raise ConfigEntryError(translation_domain=DOMAIN, translation_key="ledger_too_new") from err
         except LedgerUnavailable as err:
             raise ConfigEntryError(
@@ -88,14 +113,14 @@ class Hub:
                 translation_key="ledger_not_opened",
                 translation_placeholders={"error": str(err)},
             ) from err
-        hub = cls(hass, entry, ledger)
+        hub = cls(hass, entry, ledger, table)
         try:
             await hub._restore()
         except LedgerUnavailable as err:
-            await ledger.close()
+            await hub._close_files()
             raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="ledger_unavailable") from err
         except BaseException:
-            await ledger.close()
+            await hub._close_files()
             raise
         return hub
 
@@ -107,6 +132,8 @@ class Hub:
             successor = "its last snapshot took its place" if self.ledger.from_snapshot else "a new one was begun"
             _LOGGER.error("The ledger was damaged; it is kept as %s, and %s", self.ledger.recovered.name, successor)
         self.entry.async_on_unload(guard_logs(self.redactor))
+        self.entry.async_on_unload(async_watch_automations(self.hass))
+        self.entry.async_on_unload(kinds(self.hass).listen(self._kind_moved))
         await self.apply()
         admission = self.router.admission
         now = self.clock.now()
@@ -115,136 +142,186 @@ class Hub:
         for provider_id, _, when in await self.ledger.started_since(now - _HOUR):
             started.setdefault(provider_id, []).append(when)
         for provider_id, times in started.items():
-            admission.restore_requests(provider_id, times)
+            admission.limits.restore_requests(provider_id, times)
         for provider_id in self.router.config.providers:
             recent = self.router.recent(provider_id)
             for past in reversed(await self.ledger.recent(provider_id, _SAMPLES)):
-                recent.add_sample(Sample(past.started, past.failure is None, past.latency, past.first_token))
+                sample = Sample(past.started, past.failure is None, past.latency, past.first_token, past.model_id)
+                recent.add_sample(sample)
                 if past.failure is not None:
                     recent.last_failure = (past.started, FailureClass(past.failure), "")
         self._restore_state(await self._store.async_load() or {})
         _LOGGER.debug("Opened with %d providers", len(self.router.config.providers))
-        self.coordinator.start(today, await self.ledger.requests_on(today))
+        self.coordinator.start(await Tallies.read(self.ledger, today, self.router.config.week_start))
         self.entry.async_on_unload(self.router.subscribe(self._hear))
+        self.entry.async_on_unload(self.router.subscribe(self.events.hear))
+        self.entry.async_on_unload(self.router.subscribe(self.kept_answers.hear))
+        self.router.watch_health()
         self.entry.async_on_unload(async_track_time_interval(self.hass, self._retain, _RETAIN_EVERY))
 
     def _restore_state(self, stored: Mapping[str, Any]) -> None:
         providers = self.router.config.providers
-        for provider_id, model_id, opened in stored.get("breakers", ()):
+        for provider_id, model_id, *opened in stored.get("breakers", ()):
             if provider_id in providers:
-                self.router.admission.breakers.restore(Target(provider_id, model_id), opened)
+                self.router.admission.breakers.restore(Target(provider_id, model_id), OpenPeriod(*opened))
         for provider_id, model_id, cls, detail, since, until, credential in stored.get("benches", ()):
             provider = providers.get(provider_id)
             if provider is not None and provider.credential == credential:
                 bench = Bench(FailureClass(cls), detail, since, until)
                 self.router.benches.restore((provider_id, model_id), bench)
+        self.router.experiments.restore(stored.get("experiments", ()))
+
+    def _save_soon(self) -> None:
+        # Put off again with each change, a save would never come in a busy house.
+        if not self._save_due:
+            self._save_due = True
+            self._store.async_delay_save(self._state, _STATE_SAVE_SECONDS)
 
     def _state(self) -> dict[str, Any]:
+        self._save_due = False
         providers = self.router.config.providers
         return {
-            "breakers": [[*target, opened] for target, opened in self.router.admission.breakers.opened().items()],
+            "breakers": [[*target, *opened] for target, opened in self.router.admission.breakers.opened().items()],
             "benches": [
                 [*key, bench.cls, bench.detail, bench.since, bench.until, providers[key[0]].credential]
                 for key, bench in self.router.benches.all().items()
-                if key[0] in providers
+                # Whether a key can be read is seen anew at every start.
+                if key[0] in providers and not (key[1] is None and key[0] in self._unreadable)
             ],
+            "experiments": self.router.experiments.state(),
         }
 
     async def _retain(self, _: datetime) -> None:
-        """Let go of attempts that are older than a year; the sums by day stay."""
+        """Let go of attempts that are older than the household wants; the sums by day stay."""
         # A ledger that cannot be written says so itself; tomorrow is another day.
         with suppress(LedgerUnavailable):
-            await self.ledger.retain(self.router.admission.calendar.day(self.clock.now()), _RETAIN_DAYS)
+            today = self.router.admission.calendar.day(self.clock.now())
+            await self.ledger.retain(today, retention_days(self.entry.options))
+
+    @callback
+    def _kind_moved(self, kind_id: str) -> None:
+        """Start providers of a kind that has come, and let those of a kind that is gone wait."""
+        if any(each.data[Conf.KIND] == kind_id for each in self.entry.get_subentries_of_type(SUBENTRY_PROVIDER)):
+            self.entry.async_create_task(self.hass, self._follow_kinds(), f"{DOMAIN} follows {kind_id}")
+
+    async def _follow_kinds(self) -> None:
+        try:
+            await self.apply()
+        except LedgerUnavailable:
+            _LOGGER.warning("The change takes effect when the ledger can be read again and the entry is reloaded")
 
     @callback
     def _hear(self, event: CoreEvent) -> None:
         if isinstance(event, BreakerMoved | Benched | Unbenched):
-            self._store.async_delay_save(self._state, _STATE_SAVE_SECONDS)
+            self._save_soon()
         elif isinstance(event, RequestEnded):
-            _LOGGER.debug(
-                "Request %s: %s after %d attempts and %.3f s",
-                event.request.id,
-                event.failure or "answered",
-                len(event.attempts),
-                event.latency,
-            )
+            if self.router.experiments.is_part(event):
+                self._save_soon()
+            log_request(event, self.provider_name)
 
     async def apply(self) -> None:
         """Bring the router in step with the entry. Traffic goes on; what did not change keeps its client."""
+        # Whose doing it is, is known only now.
+        changes, user_id = self.trail.changes(self.entry), acting_user()
         async with self._lock:
             if self._ended:
                 return
+            for kind, about, text in changes:
+                await self.ledger.note(Change(self.clock.now(), user_id, kind, about, text))
             subentries = self.entry.get_subentries_of_type(SUBENTRY_PROVIDER)
-            unreadable = [subentry for subentry in subentries if not await self._client(subentry)]
+            unreadable = {subentry.subentry_id: await self._client(subentry) for subentry in subentries}
             for gone in self._clients.keys() - {subentry.subentry_id for subentry in subentries}:
                 del self._clients[gone]
                 self.redactor.remove(gone)
             clients = {provider_id: client for provider_id, (_, client) in self._clients.items()}
-            config = router_config(self.entry, clients, self.hass.config.time_zone)
+            config = router_config(self.entry, clients, self.hass.config.time_zone, self.table)
             # Read before the change: a new budget must not look empty for a moment.
             self.router.apply(config, await self._history(config))
-            for subentry in unreadable:
-                bench = Bench(FailureClass.CREDENTIAL, "the stored key cannot be read", self.clock.now(), None)
-                self.router.benches.restore((subentry.subentry_id, None), bench)
+            await self.kept_answers.follow(self.entry.options)
+            self._unreadable = {provider_id: reason for provider_id, reason in unreadable.items() if reason}
+            for provider_id, reason in self._unreadable.items():
+                bench = Bench(FailureClass.CREDENTIAL, reason, self.clock.now(), None)
+                self.router.benches.restore((provider_id, None), bench)
+        self.exact_tokens.follow(self.entry.options)
         self.coordinator.refresh_soon()
+        self.issues.follow_entry()
 
     async def _history(self, config: RouterConfig) -> list[Spending]:
-        """Return what was spent in all windows that still run."""
+        """Return what was spent in all windows that still run: by day, and all that was before in one lump."""
         calendar = Calendar(config.zone, config.week_start)
         now = self.clock.now()
         # A week may have begun in the month before.
         first = min(calendar.window_id(Window.MONTH, now) + "-01", calendar.window_id(Window.WEEK, now))
-        everything = any(
-            budget.window is Window.TOTAL
-            for budgets in (config.budgets, *(provider.budgets for provider in config.providers.values()))
-            for budget in budgets
-        )
+        before = later(first, -1)
         await self.ledger.flush()
-        by = ("day", "provider_id", "user_id", "label")
-        rows = await self.ledger.usage("" if everything else first, calendar.day(now), by)
+        by = ("provider_id", "user_id", "label", "pool")
+        rows = await self.ledger.usage(first, calendar.day(now), ("day", *by))
+        lump = await self.ledger.usage("", before, by)
         return [
-            Spending(day, provider_id, user_id, label, row.cost)
-            for row in rows
-            for day, provider_id, user_id, label in (row.key,)
+            Spending(day, provider_id, user_id, label, row.cost, pool)
+            for row, (day, provider_id, user_id, label, pool) in (
+                *((row, row.key) for row in rows),
+                *((row, (before, *row.key)) for row in lump),
+            )
         ]
 
-    async def _client(self, subentry: ConfigSubentry) -> bool:
-        """Build a provider's client where it has changed; say whether its credential could be read."""
-        mark = fingerprint(subentry)
+    async def _client(self, subentry: ConfigSubentry) -> str | None:
+        """Build a provider's client where it has changed; say why its credential could not be read, if so."""
+        data = subentry.data
+        mark = f"{fingerprint(subentry)} {kinds(self.hass).number(data[Conf.KIND])}"
         known = self._clients.get(subentry.subentry_id)
         if known is not None and known[0] == mark:
-            return True
-        data = subentry.data
-        kind = KINDS.get(data[Conf.KIND])
+            return None
+        kind = kinds(self.hass).get(data[Conf.KIND])
         if kind is None:
-            _LOGGER.warning("Provider %s waits: its kind %s is not known", subentry.title, data[Conf.KIND])
-            return True
+            _LOGGER.info("Provider %s waits: its kind %s is not known", subentry.title, data[Conf.KIND])
+            self._clients.pop(subentry.subentry_id, None)
+            return None
         key: str | None = None
-        readable = True
+        unreadable: str | None = None
         if stored := data.get(Conf.CREDENTIAL):
             try:
                 key = await self.vault.decrypt(stored)
             except CredentialUnreadable as err:
                 _LOGGER.warning("Provider %s: %s", subentry.title, err)
-                readable = False
+                unreadable = err.reason
             else:
                 self.redactor.add(subentry.subentry_id, [key])
+        extras: dict[str, Any] = {}
+        try:
+            extras = await self.vault.decrypt_all(data.get(Conf.SECRETS, {}))
+        except CredentialUnreadable as err:
+            _LOGGER.warning("Provider %s: %s", subentry.title, err)
+            unreadable = err.reason
+        headers, body = extras.get(Conf.EXTRA_HEADERS, {}), extras.get(Conf.EXTRA_BODY, {})
+        self.redactor.add(subentry.subentry_id, secrets_in(headers, body))
         setup = ProviderSetup(
             id=subentry.subentry_id,
             kind=kind.id,
             url=data.get(Conf.URL),
             key=key,
-            models=tuple(model_from_stored(model) for model in data[Conf.MODELS]),
+            models=provider_models(data, self.table),
             options=data.get(Conf.OPTIONS, {}),
+            headers=headers,
+            body=body,
         )
         try:
             client = kind.build(setup, async_get_clientsession(self.hass))
         except InvalidEndpoint as err:
             _LOGGER.warning("Provider %s waits: its address cannot be used (%s)", subentry.title, err.code)
             self._clients.pop(subentry.subentry_id, None)
-            return True
-        self._clients[subentry.subentry_id] = (mark if readable else "", client)
-        return readable
+            return None
+        except AttemptFailed as err:
+            _LOGGER.warning("Provider %s waits: %s", subentry.title, err.failure.detail)
+            self._clients.pop(subentry.subentry_id, None)
+            return None
+        self._clients[subentry.subentry_id] = ("" if unreadable else mark, client)
+        return unreadable
+
+    def name_of(self, subentry_id: str) -> str:
+        """Return the name of a provider, a pool or a rule; its id where it has been removed in the meantime."""
+        subentry = self.entry.subentries.get(subentry_id)
+        return subentry_id if subentry is None else subentry.title
 
     def provider_name(self, provider_id: str) -> str:
         """Return a provider's name; its id where it has been removed in the meantime."""
@@ -260,4 +337,17 @@ class Hub:
         await self._store.async_save(self._state())
         async with self._lock:
             self._ended = True
-            await self.ledger.close()
+            await self._close_files()
+
+    async def _close_files(self) -> None:
+        await self.kept_answers.close()
+        await self.ledger.close()
+
+
+async def _price_table(hass: HomeAssistant) -> PriceTable:
+    """Read the shipped table; a damaged installation knows no prices, which is not the same as free."""
+    try:
+        return await hass.async_add_executor_job(PriceTable.load)
+    except OSError, ValueError:
+        _LOGGER.exception("The price table cannot be read; install AI Router again. Prices you set still hold")
+        return PriceTable()

@@ -1,10 +1,11 @@
 """Pictures for a request: from camera and image entities to small, upright JPEGs without metadata."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
-from typing import Final
+from typing import Final, NamedTuple
 
 from homeassistant.auth.permissions.const import POLICY_READ
 from homeassistant.const import STATE_UNAVAILABLE
@@ -15,7 +16,9 @@ from PIL import ExifTags, WebPImagePlugin
 from PIL import Image as PilImage
 
 from .const import DOMAIN
-from .routing.model import Image
+from .providers.registry import KINDS, Kind
+from .routing.config import RouterConfig
+from .routing.model import Capability, Image, Request
 
 MAX_PICTURES: Final = 16
 MAX_BYTES: Final = 20_000_000
@@ -33,6 +36,7 @@ _LIMITS: Final = {
 _CAMERA: Final = "camera"
 _IMAGE: Final = "image"
 _FETCH_TIMEOUT: Final = 10
+_USUAL_EDGE: Final = 1_568
 _QUALITY: Final = 85
 _AT_ONCE: Final = 2
 _SLOTS: HassKey[asyncio.Semaphore] = HassKey(f"{DOMAIN}_picture_slots")
@@ -52,26 +56,54 @@ _TO_UPRIGHT: Final = {
 }
 
 
+class Source(NamedTuple):
+    """Where a picture comes from that is no entity's: how errors call it, and what fetches its bytes."""
+
+    name: str
+    fetch: Callable[[], Awaitable[bytes]]
+
+
 async def collect(
-    hass: HomeAssistant, context: Context | None, entity_ids: Sequence[str], *, max_edge: int
+    hass: HomeAssistant,
+    context: Context | None,
+    entity_ids: Sequence[str],
+    sources: Sequence[Source] = (),
+    *,
+    max_edge: int,
 ) -> tuple[Image, ...]:
-    """Fetch the pictures of camera and image entities, in the order given; `max_edge` is in pixels.
+    """Fetch the pictures of camera and image entities, then the others, in the order given; `max_edge` is in pixels.
 
     All or nothing. Raises `Unauthorized` (`UnknownUser`) when the caller may not read one of them,
     `ServiceValidationError` for what cannot be asked for, `HomeAssistantError` for a picture that cannot be had.
     """
-    if len(entity_ids) > MAX_PICTURES:
-        raise _mistake("too_many_pictures", count=str(len(entity_ids)), limit=str(MAX_PICTURES))
+    if (count := len(entity_ids) + len(sources)) > MAX_PICTURES:
+        raise mistake("too_many_pictures", count=str(count), limit=str(MAX_PICTURES))
     await _check_rights(hass, context, entity_ids)
     _check_entities(hass, entity_ids)
+    wanted = [*(Source(entity_id, partial(_fetch, hass, entity_id)) for entity_id in entity_ids), *sources]
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_picture(hass, entity_id, max_edge)) for entity_id in entity_ids]
+            tasks = [group.create_task(_picture(hass, source, max_edge)) for source in wanted]
     except ExceptionGroup as failures:
         first = failures.exceptions[0]
     else:
         return tuple(task.result() for task in tasks)
     raise first
+
+
+def useful_edge(config: RouterConfig, request: Request, kinds: Mapping[str, Kind] = KINDS) -> int:
+    """Return the longest edge (pixels) that any target of a request makes use of: more is neither seen nor sent."""
+    local_only = request.local_only or config.local_only
+    pinned = request.pins.providers
+    edges = (
+        kinds[provider.kind].max_edge
+        for provider in config.providers.values()
+        if provider.enabled
+        and provider.kind in kinds
+        and (not pinned or provider.id in pinned)
+        and any(Capability.VISION in model.caps and (model.local or not local_only) for model in provider.models)
+    )
+    return max(edges, default=_USUAL_EDGE)
 
 
 def prepare(content: bytes, max_edge: int, name: str = "the request") -> Image:
@@ -81,16 +113,16 @@ def prepare(content: bytes, max_edge: int, name: str = "the request") -> Image:
     `name` says in errors where the picture comes from. Raises `HomeAssistantError`.
     """
     if len(content) > MAX_BYTES:
-        raise _error("picture_too_large", name=name, limit=str(MAX_BYTES // 1_000_000))
+        raise failure("picture_too_large", name=name, limit=str(MAX_BYTES // 1_000_000))
     jpeg = BytesIO()
     try:
         with PilImage.open(BytesIO(content), formats=_FORMATS) as picture:
             small = _small(picture, max_edge)
             small.save(jpeg, "JPEG", quality=_QUALITY)
     except (PilImage.DecompressionBombError, PilImage.DecompressionBombWarning) as err:
-        raise _error("picture_too_many_pixels", name=name, **_LIMITS) from err
+        raise failure("picture_too_many_pixels", name=name, **_LIMITS) from err
     except Exception as err:  # decoders raise whatever a broken file provokes
-        raise _error("picture_not_readable", name=name) from err
+        raise failure("picture_not_readable", name=name) from err
     data = jpeg.getvalue()
     return Image(sha256(data).hexdigest(), MIME, small.width, small.height, lambda: data)
 
@@ -111,16 +143,16 @@ def _check_entities(hass: HomeAssistant, entity_ids: Iterable[str]) -> None:
     for entity_id in entity_ids:
         domain = entity_id.partition(".")[0]
         if domain not in (_CAMERA, _IMAGE):
-            raise _mistake("picture_not_supported_entity", name=entity_id)
+            raise mistake("picture_not_supported_entity", name=entity_id)
         if domain not in hass.config.components or (state := hass.states.get(entity_id)) is None:
-            raise _mistake("picture_not_found", name=entity_id)
+            raise mistake("picture_not_found", name=entity_id)
         if state.state == STATE_UNAVAILABLE:
-            raise _error("picture_failed", name=entity_id, reason=STATE_UNAVAILABLE)
+            raise failure("picture_failed", name=entity_id, reason=STATE_UNAVAILABLE)
 
 
-async def _picture(hass: HomeAssistant, entity_id: str, max_edge: int) -> Image:
-    """Fetch and prepare one entity's picture; at most two of the whole house are prepared at a time."""
-    content = await _fetch(hass, entity_id)
+async def _picture(hass: HomeAssistant, source: Source, max_edge: int) -> Image:
+    """Fetch and prepare one picture; at most two of the whole house are prepared at a time."""
+    content = await source.fetch()
     slots = hass.data.setdefault(_SLOTS, asyncio.Semaphore(_AT_ONCE))
 
     def free(job: asyncio.Future[Image]) -> None:
@@ -129,7 +161,7 @@ async def _picture(hass: HomeAssistant, entity_id: str, max_edge: int) -> Image:
             job.exception()  # marks it as seen: after a cancel nobody else does
 
     await slots.acquire()
-    job = hass.async_add_executor_job(prepare, content, max_edge, entity_id)
+    job = hass.async_add_executor_job(prepare, content, max_edge, source.name)
     job.add_done_callback(free)
     # A thread cannot be cancelled: the slot stays taken until it is done, however early the caller leaves.
     return await asyncio.shield(job)
@@ -149,9 +181,9 @@ async def _fetch(hass: HomeAssistant, entity_id: str) -> bytes:
     except HomeAssistantError as err:
         if (task := asyncio.current_task()) is not None and task.cancelling():
             raise asyncio.CancelledError from err  # up to 2026.10 both components swallow a cancel
-        raise _error("picture_failed", name=entity_id, reason=str(err)) from err
+        raise failure("picture_failed", name=entity_id, reason=str(err)) from err
     except Exception as err:  # a platform's own; its text may carry the camera's address and password
-        raise _error("picture_failed", name=entity_id, reason=type(err).__name__) from err
+        raise failure("picture_failed", name=entity_id, reason=type(err).__name__) from err
 
 
 def _small(picture: PilImage.Image, max_edge: int) -> PilImage.Image:
@@ -192,9 +224,11 @@ def _flat(picture: PilImage.Image) -> PilImage.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def _mistake(key: str, **placeholders: str) -> ServiceValidationError:
+def mistake(key: str, **placeholders: str) -> ServiceValidationError:
+    """Make the error for what cannot be asked for."""
     return ServiceValidationError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
 
 
-def _error(key: str, **placeholders: str) -> HomeAssistantError:
+def failure(key: str, **placeholders: str) -> HomeAssistantError:
+    """Make the error for a picture that cannot be had."""
     return HomeAssistantError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)

@@ -3,50 +3,61 @@
 Nothing here reloads the entry: the update listener follows, and the other providers' traffic goes on.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, override
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigEntryState,
-    ConfigSubentryFlow,
     SubentryFlowResult,
 )
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.util import dt as dt_util
 
 from .const import SUBENTRY_PROVIDER, Conf
+from .form_fields import household
 from .hub import RouterConfigEntry
-from .provider_check import API_KEY, BASE, NAME, URL, FieldProblem, decrypted, encrypted, listed_models
+from .model_flow import ModelSteps
+from .plug_ins import kinds
+from .provider_check import API_KEY, BASE, EXTRAS, NAME, URL, FieldProblem, ask_server, encrypted, encrypted_extra
 from .provider_forms import (
-    LIMITS,
     LOCAL,
     MODELS,
+    PRESET,
+    SHARED,
     chosen_models,
     demo_form,
     kind_form,
+    limits_to_show,
+    limits_to_store,
     models_form,
     options_to_store,
+    preset_to_show,
     provider_to_show,
     provider_to_store,
     server_form,
     unlisted_model,
 )
-from .providers.endpoint import InvalidEndpoint, base_url, checked_key, is_in_the_house
-from .providers.registry import KINDS, Need, ProviderSetup
+from .providers.endpoint import InvalidEndpoint, checked_key
+from .providers.presets import PRESETS
+from .providers.registry import Kind, ProviderSetup
 from .routing.model import Model
-from .settings import model_from_stored
+from .stored_models import CALL_PRICE, model_as_listed
+from .subentry_flow import free_name
 
 
-class ProviderFlow(ConfigSubentryFlow):
+class ProviderFlow(ModelSteps):
     """One flow; what was typed lives as long as it does. The key is held only in the form in which it is stored."""
 
     def __init__(self) -> None:
         """Begin with nothing stored and nothing typed."""
+        super().__init__()
         self._kind = ""
         self._stored: Mapping[str, Any] = {}
         self._shown: dict[str, Any] = {}
         self._typed_key: str | None = None
+        self._typed_extras: dict[str, str | None] = {}
         self._listed: dict[str, Model] = {}
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
@@ -54,20 +65,36 @@ class ProviderFlow(ConfigSubentryFlow):
         self._loaded()
         if user_input is not None:
             self._kind = user_input[Conf.KIND]
+            if preset := PRESETS.get(self._kind):
+                self._kind, self._shown = SHARED, preset_to_show(preset)
+            elif limits := self._of_kind().limits:
+                self._shown = limits_to_show(limits)
             return await self._first_step()
-        return self.async_show_form(step_id="user", data_schema=kind_form())
+        return self.async_show_form(step_id="user", data_schema=kind_form(kinds(self.hass)))
 
     async def async_step_reconfigure(
         self,
         user_input: dict[str, Any] | None = None,  # noqa: ARG002 - there is no form of its own
     ) -> SubentryFlowResult:
-        """Go through the same steps with what is stored."""
+        """Ask what is to be changed."""
+        self._loaded()
+        return self.async_show_menu(step_id="reconfigure", menu_options=["connection", "choose_model"])
+
+    async def async_step_connection(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - there is no form of its own
+    ) -> SubentryFlowResult:
+        """Go through the same steps as for a new provider with what is stored."""
         self._loaded()
         self._kind = self._stored[Conf.KIND]
-        if self._kind not in KINDS:
-            return self.async_abort(reason="kind_unknown")
-        self._shown = provider_to_show(self._get_reconfigure_subentry().title, self._stored)
+        self._shown = provider_to_show(self._of_kind(), self._get_reconfigure_subentry().title, self._stored)
         return await self._first_step()
+
+    def _of_kind(self) -> Kind:
+        """Return the provider's kind. Aborts where what brought it is gone."""
+        if (kind := kinds(self.hass).get(self._kind)) is None:
+            raise AbortFlow("kind_unknown")
+        return kind
 
     async def _first_step(self) -> SubentryFlowResult:
         return await (self.async_step_demo() if self._kind == "demo" else self._server_step())
@@ -75,89 +102,115 @@ class ProviderFlow(ConfigSubentryFlow):
     async def async_step_demo(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask for everything about a simulated provider."""
         entry = self._loaded()
-        kind = KINDS[self._kind]
+        kind = self._of_kind()
         errors: dict[str, str] = {}
         if user_input is not None:
             self._shown = user_input
             try:
                 name = self._free_name(entry)
                 options = options_to_store(kind, user_input, self._stored.get(Conf.OPTIONS, {}))
+                limits = limits_to_store(user_input)
             except FieldProblem as problem:
                 errors[problem.field] = problem.error
             else:
                 setup = ProviderSetup(id=self.flow_id, kind=kind.id, options=options)
                 models = await kind.build(setup, async_get_clientsession(self.hass)).models()
-                data = provider_to_store(kind, options, models, user_input[LIMITS], before=self._stored)
+                data = provider_to_store(kind, options, models, limits, before=self._stored)
                 return self._finish(entry, name, data)
         return self.async_show_form(
             step_id="demo",
-            data_schema=self.add_suggested_values_to_schema(demo_form(kind), self._shown),
+            data_schema=self.add_suggested_values_to_schema(demo_form(kind, await self._people()), self._shown),
             errors=errors,
             last_step=True,
         )
 
     async def _server_step(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask where a server is, and check it live."""
+        """Ask where a server is, or what else its kind needs, and check it live."""
         entry = self._loaded()
+        kind = self._of_kind()
         if user_input is None:
-            return self._show_server(None)
+            return await self._show_server(None)
         typed_key = user_input.pop(API_KEY, "")
-        self._shown = {name: value for name, value in self._shown.items() if name != URL} | user_input
+        extras = {name: text for name in EXTRAS if (text := user_input.pop(name, "").strip())}
+        asked = {URL, *(option.label for option in kind.options())}
+        before = {name: value for name, value in self._shown.items() if name not in asked} if kind.chosen else {}
+        self._shown = before | user_input
         try:
-            self._free_name(entry)
-            self._listed = await self._ask_server(entry, typed_key)
+            name = self._free_name(entry)
+            self._listed = await self._ask_server(entry, typed_key, extras)
+            if not kind.chosen:
+                return self._finish(entry, name, self._to_store(kind, self._shown, list(self._listed)))
         except FieldProblem as problem:
             if problem.about_key:
                 self._typed_key = None
-            return self._show_server(problem)
+            return await self._show_server(problem)
         return await self.async_step_models()
 
     async_step_openai_compatible = async_step_ollama = _server_step
     async_step_openai = async_step_anthropic = async_step_gemini = async_step_cloudflare = _server_step
+    async_step_ai_task = async_step_plug_in = _server_step
 
-    def _show_server(self, problem: FieldProblem | None) -> SubentryFlowResult:
+    async def _show_server(self, problem: FieldProblem | None) -> SubentryFlowResult:
+        kind = self._of_kind()
+        form = server_form(kind, await self._people())
+        errors = {}
+        if problem is not None:
+            errors[problem.field if problem.field in set(map(str, form.schema)) else BASE] = problem.error
         return self.async_show_form(
-            step_id=self._kind,
-            data_schema=self.add_suggested_values_to_schema(server_form(KINDS[self._kind]), self._shown),
-            errors={problem.field: problem.error} if problem else None,
-            description_placeholders=problem.placeholders if problem else None,
-            last_step=False,
+            # Other integrations cannot bring texts for a page of ours: their kinds share one.
+            step_id="plug_in" if kind.name else kind.id,
+            data_schema=self.add_suggested_values_to_schema(form, self._shown),
+            errors=errors,
+            description_placeholders={
+                **({"kind": kind.name} if kind.name else {}),
+                **(problem.placeholders if problem else {}),
+            },
+            last_step=not kind.chosen,
         )
 
     async def async_step_models(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask for the models to use and for limits."""
         entry = self._loaded()
-        kind = KINDS[self._kind]
+        kind = self._of_kind()
         errors: dict[str, str] = {}
         if user_input is not None:
             try:
                 name = self._free_name(entry)
                 models = chosen_models(user_input)
-                form = self._shown_options() | user_input
-                options = options_to_store(kind, form, self._stored.get(Conf.OPTIONS, {}))
+                labels = {option.label for option in kind.options()} & self._shown.keys()
+                typed = self._shown_options() | {label: self._shown[label] for label in labels} | user_input
+                return self._finish(entry, name, self._to_store(kind, typed, models))
             except FieldProblem as problem:
                 if problem.field == NAME:  # another flow was faster
-                    return self._show_server(problem)
+                    return await self._show_server(problem)
                 errors[problem.field] = problem.error
-            else:
-                data = provider_to_store(
-                    kind,
-                    options,
-                    [self._model(model_id, options) for model_id in models],
-                    user_input[LIMITS],
-                    url=self._url(),
-                    credential=self._credential(),
-                    before=self._stored,
-                )
-                return self._finish(entry, name, data)
         shown = self._shown_models() if user_input is None else user_input
+        form = models_form(kind, self._offered(), await self._people())
         return self.async_show_form(
             step_id="models",
-            data_schema=self.add_suggested_values_to_schema(models_form(kind, self._offered()), shown),
+            data_schema=self.add_suggested_values_to_schema(form, shown),
             errors=errors,
             last_step=True,
         )
 
+    def _to_store(self, kind: Kind, form: Mapping[str, Any], models: Iterable[str]) -> dict[str, Any]:
+        """Return the provider's data: what is typed, and of what was stored what no form asks for. Raises `FieldProblem`."""
+        options = options_to_store(kind, form, self._stored.get(Conf.OPTIONS, {}))
+        limits = limits_to_store(form)
+        return provider_to_store(
+            kind,
+            options,
+            [self._model(model_id, options) for model_id in models],
+            limits,
+            url=self._url(),
+            credential=self._credential(),
+            since=dt_util.utcnow().isoformat(timespec="seconds") if self._typed_key else None,
+            secrets=self._secrets(),
+            call_price=form.get(CALL_PRICE),
+            before=self._stored,
+        )
+
+    @override
     def _loaded(self) -> RouterConfigEntry:
         """Return the entry, and look at what is stored now. Aborts where the entry or the provider is gone."""
         entry: RouterConfigEntry = self._get_entry()
@@ -169,52 +222,62 @@ class ProviderFlow(ConfigSubentryFlow):
             self._stored = self._get_reconfigure_subentry().data
         return entry
 
+    async def _people(self) -> dict[str, str]:
+        return await household(self.hass, *self._stored.get(Conf.USERS, ()))
+
     def _credential(self) -> str | None:
         return self._typed_key or self._stored.get(Conf.CREDENTIAL)
 
-    def _free_name(self, entry: RouterConfigEntry) -> str:
-        """Return the name that was typed. Raises `FieldProblem`: people refer to providers by name."""
-        name = str(self._shown[NAME]).strip()
-        if not name:
-            raise FieldProblem(NAME, "name_missing")
-        for subentry in entry.get_subentries_of_type(SUBENTRY_PROVIDER):
-            is_this = subentry.subentry_id == self.context.get("subentry_id")
-            if not is_this and subentry.title.casefold() == name.casefold():
-                raise FieldProblem(NAME, "name_taken")
-        return name
+    def _secrets(self) -> dict[str, str]:
+        """Return what the household adds as it is stored: what was typed, else what was stored before."""
+        secrets = {**self._stored.get(Conf.SECRETS, {}), **self._typed_extras}
+        return {name: token for name, token in secrets.items() if token is not None}
 
-    async def _ask_server(self, entry: RouterConfigEntry, typed_key: str) -> dict[str, Model]:
+    def _free_name(self, entry: RouterConfigEntry) -> str:
+        """Return the name that was typed. Raises `FieldProblem`."""
+        own_id = self._reconfigure_subentry_id if self.source == SOURCE_RECONFIGURE else None
+        return free_name(entry, SUBENTRY_PROVIDER, self._shown[NAME], own_id)
+
+    async def _ask_server(
+        self, entry: RouterConfigEntry, typed_key: str, extras: Mapping[str, str]
+    ) -> dict[str, Model]:
         """Check the server as typed and return its models. Raises `FieldProblem`."""
-        hub = entry.runtime_data
-        kind = KINDS[self._kind]
         try:
             if typed := checked_key(typed_key):
-                self._typed_key = await encrypted(hub.vault, typed)
-            key = await decrypted(hub.vault, self._credential())
-            host = base_url(self._url() or kind.default_url or "", key=key).host or ""
+                self._typed_key = await encrypted(entry.runtime_data.vault, typed)
         except InvalidEndpoint as err:
             raise FieldProblem.of_endpoint(err) from None
-        if key is None and kind.key is Need.REQUIRED:
-            raise FieldProblem(API_KEY, "key_missing")
-        if entry.options.get(Conf.LOCAL_ONLY) and not (self._shown.get(LOCAL) or is_in_the_house(host)):
-            raise FieldProblem(LOCAL, "local_only") if kind.local_choice else FieldProblem(BASE, "never_local")
-        options = {**self._stored.get(Conf.OPTIONS, {}), **self._shown_options()}
-        setup = ProviderSetup(id=self.flow_id, kind=kind.id, url=self._url(), key=key, options=options)
-        return await listed_models(kind, setup, async_get_clientsession(self.hass), hub.redactor)
+        for name, text in extras.items():
+            self._typed_extras[name] = await encrypted_extra(entry.runtime_data.vault, name, text)
+        kind = self._of_kind()
+        theirs = {option.name for option in kind.options()}
+        stored = {name: value for name, value in self._stored.get(Conf.OPTIONS, {}).items() if name not in theirs}
+        options = {**stored, **self._shown_options()}
+        return await ask_server(
+            entry,
+            self.flow_id,
+            kind,
+            options,
+            url=self._url(),
+            credential=self._credential(),
+            secrets=self._secrets(),
+        )
 
     def _url(self) -> str | None:
         return self._shown.get(URL, "").strip() or None
 
     def _shown_options(self) -> dict[str, Any]:
-        kind = KINDS[self._kind]
+        kind = self._of_kind()
         local = {LOCAL: self._shown[LOCAL]} if kind.local_choice else {}
-        return local | {name: self._shown[name].strip() for name in kind.asks}
+        preset = {PRESET: self._shown[PRESET]} if kind.extras and PRESET in self._shown else {}
+        theirs = {option.name: self._shown[option.label] for option in kind.options() if option.label in self._shown}
+        return theirs | local | preset | {name: self._shown[name].strip() for name in kind.asks}
 
     def _stored_models(self) -> dict[str, Model]:
         """Return the models stored for the server that is shown; none where it is another one."""
         if self._url() != self._stored.get(Conf.URL):
             return {}
-        return {model["id"]: model_from_stored(model) for model in self._stored.get(Conf.MODELS, ())}
+        return {model["id"]: model_as_listed(model) for model in self._stored.get(Conf.MODELS, ())}
 
     def _offered(self) -> list[Model]:
         return list((self._listed | self._stored_models()).values())
@@ -231,7 +294,7 @@ class ProviderFlow(ConfigSubentryFlow):
         """Return what the server says of a model, else what is stored of it, else what its name says."""
         known = self._stored_models() if options == self._stored.get(Conf.OPTIONS) else {}
         known |= self._listed
-        return known.get(model_id) or unlisted_model(model_id, options, KINDS[self._kind])
+        return known.get(model_id) or unlisted_model(model_id, options, self._of_kind())
 
     def _finish(self, entry: RouterConfigEntry, name: str, data: Mapping[str, Any]) -> SubentryFlowResult:
         if self.source == SOURCE_RECONFIGURE:

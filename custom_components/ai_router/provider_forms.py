@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import voluptuous as vol
-from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     BooleanSelector,
     SelectSelector,
@@ -18,28 +18,41 @@ from homeassistant.helpers.selector import (
 )
 
 from .const import Conf
-from .form_fields import budget_fields, budgets_to_show, budgets_to_store, choice, decimal_text, dollars, number, whole
-from .provider_check import API_KEY, NAME, URL, FieldProblem
+from .form_fields import (
+    BUDGET_KEYS,
+    budget_fields,
+    budgets_to_show,
+    budgets_to_store,
+    choice,
+    decimal_text,
+    dollars,
+    folded,
+    named,
+    number,
+    whole,
+)
+from .provider_check import API_KEY, EXTRAS, NAME, URL, FieldProblem
 from .providers.capabilities import guess
-from .providers.registry import KINDS, Kind, Need
+from .providers.kinds import Kinds
+from .providers.presets import PRESETS, Preset
+from .providers.registry import Kind, Need
 from .routing.failures import FailureClass
 from .routing.model import Capability, Model
-from .routing.money import FREE, Picodollars, Prices, to_dollars
-from .settings import model_to_stored
+from .stored_models import CALL_PRICE, INPUT_PRICE, OUTPUT_PRICE, OWN, OWN_PRICES, model_to_stored
 
 LOCAL = Conf.LOCAL.value
 MODELS = Conf.MODELS.value
 LIMITS = "limits"
+PATIENCE = "patience"
 PICTURES = "pictures"
-INPUT_PRICE = "input_price"
-OUTPUT_PRICE = "output_price"
 LATENCY = "latency"
 SUCCESS_RATE = "success_rate"
 ERROR = "error"
+PRESET = "preset"
 
 AUTO, YES, NO = "auto", "yes", "no"
 _PRICES = (INPUT_PRICE, OUTPUT_PRICE)
-_OPTIONS = frozenset({LOCAL, LATENCY, SUCCESS_RATE, ERROR, PICTURES, *_PRICES})
+_OPTIONS = frozenset({LOCAL, PRESET, LATENCY, SUCCESS_RATE, ERROR, PICTURES, *_PRICES})
 
 _NAMES = {
     "ollama": "Ollama",
@@ -51,9 +64,10 @@ _NAMES = {
 }
 _OLLAMA = "ollama"
 # Only here can a model be anybody's; elsewhere the list or the family tells who sees pictures.
-_ANY_MODEL = "openai_compatible"
+SHARED = "openai_compatible"
 _FEW = 3
 _PRICE_UNIT = "USD / 1M"
+_EACH = "USD"
 _DEMO_ERRORS = (
     FailureClass.TRANSIENT,
     FailureClass.RATE_LIMIT,
@@ -62,30 +76,42 @@ _DEMO_ERRORS = (
     FailureClass.BILLING,
     FailureClass.MODEL_MISSING,
 )
+_MOST = 10_000_000
+_CAPS = (Conf.REQUESTS_PER_MINUTE, Conf.REQUESTS_PER_HOUR, Conf.BURST, Conf.TOKENS_PER_MINUTE, Conf.CONCURRENT)
+_TIMEOUTS = (Conf.CONNECT_TIMEOUT, Conf.FIRST_TOKEN_TIMEOUT, Conf.IDLE_TIMEOUT, Conf.TOTAL_TIMEOUT)
+_PATIENCE = (*_TIMEOUTS, Conf.ATTEMPTS)
+_LIMITS = (Conf.ENABLED, Conf.PRIORITY, Conf.WEIGHT, Conf.USERS, *_CAPS, *_PATIENCE)
 _STORED_BY_FORMS = frozenset(
     {
         Conf.KIND,
         Conf.URL,
         Conf.CREDENTIAL,
+        Conf.SECRETS,
         Conf.OPTIONS,
         Conf.MODELS,
-        Conf.PRIORITY,
-        Conf.REQUESTS_PER_MINUTE,
-        Conf.BUDGET_DAY,
-        Conf.BUDGET_MONTH,
+        *_LIMITS,
+        *BUDGET_KEYS,
     }
 )
 
 # --- fields ----------------------------------------------------------------------------------------
 
 
-def kind_form() -> vol.Schema:
-    """Ask for the kind."""
-    return vol.Schema({vol.Required(Conf.KIND.value): choice(tuple(KINDS), Conf.KIND.value)})
+def kind_form(kinds: Kinds) -> vol.Schema:
+    """Ask for the kind: the brands of server that share a protocol stand before what is left of it."""
+    offered = [name for kind in kinds for name in ((*PRESETS, kind) if kind == SHARED else (kind,))]
+    names = {kind.id: kind.name for kind in kinds.values() if kind.name}
+    return vol.Schema({vol.Required(Conf.KIND.value): choice(offered, Conf.KIND.value, names)})
+
+
+def preset_to_show(preset: Preset) -> dict[str, Any]:
+    """Return what the form of a brand's server is filled in with."""
+    shown = {PRESET: preset.id, NAME: preset.name, LOCAL: preset.local}
+    return shown | {URL: preset.url} if preset.url is not None else shown
 
 
 def _name(kind: Kind) -> vol.Required:
-    return vol.Required(NAME, default=_NAMES.get(kind.id, vol.UNDEFINED))
+    return vol.Required(NAME, default=kind.name or _NAMES.get(kind.id, vol.UNDEFINED))
 
 
 def _url(kind: Kind) -> vol.Marker:
@@ -94,64 +120,84 @@ def _url(kind: Kind) -> vol.Marker:
     return vol.Optional(URL)
 
 
-def _price_fields() -> dict[vol.Marker, vol.All]:
+def _price_fields(kind: Kind) -> dict[vol.Marker, vol.All]:
+    if kind.call_price:
+        return {vol.Optional(CALL_PRICE): dollars(_EACH)}
     return {vol.Optional(INPUT_PRICE): dollars(_PRICE_UNIT), vol.Optional(OUTPUT_PRICE): dollars(_PRICE_UNIT)}
 
 
-def _limits() -> dict[vol.Marker, section]:
-    fields = {
+def _limits(people: Mapping[str, str]) -> dict[vol.Marker, Any]:
+    fields: dict[vol.Marker, Any] = {
+        vol.Optional(Conf.ENABLED.value, default=True): BooleanSelector(),
         vol.Optional(Conf.PRIORITY.value, default=0): whole(0, 1_000),
-        vol.Optional(Conf.REQUESTS_PER_MINUTE.value): whole(1, 100_000),
+        vol.Optional(Conf.WEIGHT.value, default=1.0): number(0, 1_000),
+        vol.Optional(Conf.USERS.value): named(people, several=True),
+        **{vol.Optional(key.value): whole(1, _MOST) for key in _CAPS},
         **budget_fields(),
     }
-    return {vol.Required(LIMITS): section(vol.Schema(fields), {"collapsed": True})}
+    patience: dict[vol.Marker, Any] = {
+        **{vol.Optional(key.value): number(0.1, 3_600, "s") for key in _TIMEOUTS},
+        vol.Optional(Conf.ATTEMPTS.value): whole(1, 10),
+    }
+    return {vol.Required(LIMITS): folded(fields), vol.Required(PATIENCE): folded(patience)}
 
 
-def demo_form(kind: Kind) -> vol.Schema:
-    """Ask for everything about a simulated provider."""
+def demo_form(kind: Kind, people: Mapping[str, str]) -> vol.Schema:
+    """Ask for everything about a simulated provider; `people` may be the only ones to use it."""
     return vol.Schema(
         {
             _name(kind): TextSelector(),
             vol.Optional(LATENCY, default=0.5): number(0, 120, "s"),
             vol.Optional(SUCCESS_RATE, default=100): number(0, 100, "%"),
             vol.Optional(ERROR, default=FailureClass.TRANSIENT.value): choice(_DEMO_ERRORS, "demo_error"),
-            **_price_fields(),
-            **_limits(),
+            **_price_fields(kind),
+            **_limits(people),
         }
     )
 
 
-def server_form(kind: Kind) -> vol.Schema:
-    """Ask for what is needed to reach a server. The key is never filled in."""
-    fields: dict[vol.Marker, Any] = {
-        _name(kind): TextSelector(),
-        _url(kind): TextSelector(TextSelectorConfig(type=TextSelectorType.URL)),
-    }
+def server_form(kind: Kind, people: Mapping[str, str]) -> vol.Schema:
+    """Ask for what is needed to reach a server; for all else too where no models are chosen. The key is never filled in."""
+    fields: dict[vol.Marker, Any] = {_name(kind): TextSelector()}
+    if kind.url is not Need.NONE:
+        fields[_url(kind)] = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
     for name in kind.asks:
         fields[vol.Required(name)] = TextSelector()
+    for option in kind.options():
+        marker = vol.Required if option.required else vol.Optional
+        fields[marker(option.label, default=vol.UNDEFINED if option.default is None else option.default)] = option.selector
     if kind.key is not Need.NONE:
         fields[vol.Optional(API_KEY)] = TextSelector(
             TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
         )
     if kind.local_choice:
         fields[vol.Optional(LOCAL, default=False)] = BooleanSelector()
+    if kind.extras:
+        # Like the key, they are never filled in.
+        fields |= {vol.Optional(name): TextSelector(TextSelectorConfig(multiline=True)) for name in EXTRAS}
+    if not kind.chosen:
+        fields |= {**_price_fields(kind), **_limits(people)}
     return vol.Schema(fields)
 
 
-def models_form(kind: Kind, models: Iterable[Model]) -> vol.Schema:
-    """Ask for the models to use, what the list cannot tell about them, and limits."""
-    offered = [model.id for model in models if Capability.CHAT in model.caps]
-    default = offered if len(offered) <= _FEW else offered[:1]
+def models_form(kind: Kind, models: Iterable[Model], people: Mapping[str, str]) -> vol.Schema:
+    """Ask for the models to use, what the list cannot tell about them, limits, and who of `people` may use it."""
+    models = tuple(models)
+    chats = [model.id for model in models if Capability.CHAT in model.caps]
+    # They answer nothing, so they are used only where somebody wants them.
+    embedders = [model.id for model in models if Capability.EMBEDDINGS in model.caps and model.id not in chats]
+    offered = chats + embedders
+    default = chats if 0 < len(chats) <= _FEW else offered[:1]
     fields: dict[vol.Marker, Any] = {
         vol.Required(MODELS, default=default): SelectSelector(
             SelectSelectorConfig(options=offered, multiple=True, custom_value=True, mode=SelectSelectorMode.DROPDOWN)
         )
     }
-    if kind.id == _ANY_MODEL:
+    if kind.id == SHARED:
         fields[vol.Optional(PICTURES, default=AUTO)] = choice((AUTO, YES, NO), PICTURES)
     if kind.id != _OLLAMA:
-        fields |= _price_fields()
-    return vol.Schema({**fields, **_limits()})
+        fields |= _price_fields(kind)
+    return vol.Schema({**fields, **_limits(people)})
 
 
 # --- from a form to what is stored -----------------------------------------------------------------
@@ -169,8 +215,10 @@ def options_to_store(kind: Kind, form: Mapping[str, Any], before: Mapping[str, A
 
     Raises `FieldProblem` where only one of the two prices is given: the other one would count as free.
     """
-    options = {name: value for name, value in before.items() if name not in _OPTIONS}
-    options |= {name: form[name] for name in (LOCAL, LATENCY, ERROR, PICTURES, *kind.asks) if name in form}
+    theirs = {option.name: option.label for option in kind.options()}
+    options = {name: value for name, value in before.items() if name not in _OPTIONS and name not in theirs}
+    options |= {name: form[label] for name, label in theirs.items() if form.get(label) is not None}
+    options |= {name: form[name] for name in (LOCAL, PRESET, LATENCY, ERROR, PICTURES, *kind.asks) if name in form}
     if SUCCESS_RATE in form:
         options[SUCCESS_RATE] = form[SUCCESS_RATE] / 100
     prices = {name: decimal_text(form[name]) for name in _PRICES if name in form}
@@ -179,29 +227,18 @@ def options_to_store(kind: Kind, form: Mapping[str, Any], before: Mapping[str, A
     return options | prices
 
 
-def _listed_prices(prices: Prices | None) -> tuple[str | None, str | None]:
-    """Return what the server tells (USD per million tokens), None where two prices cannot say it all."""
-    if prices is None or prices is FREE or len(prices.spans) > 1:
-        return None, None
-    rates = prices.spans[0].rates
-    if rates.requests or rates.reasoning_out > rates.text_out:
-        return None, None
-    return _per_million(rates.fresh_in), _per_million(rates.text_out)
+def model_to_store(model: Model, options: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a model as it is stored: the household's word on pictures and prices goes before the server's.
 
-
-def _per_million(rate: Picodollars) -> str:
-    return decimal_text(to_dollars(rate) * 10**6)
-
-
-def model_to_store(model: Model, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model as it is stored: the household's word on pictures and prices goes before the server's."""
+    `own` is what the household says of this one model.
+    """
     if options.get(PICTURES) == YES:
-        model = replace(model, caps=model.caps | Capability.VISION)
+        model = replace(model, caps=model.caps | Capability.VISION, told=model.told | Capability.VISION)
     elif options.get(PICTURES) == NO:
-        model = replace(model, caps=model.caps & ~Capability.VISION)
-    if INPUT_PRICE in options:
-        return model_to_stored(model, options[INPUT_PRICE], options[OUTPUT_PRICE])
-    return model_to_stored(model, *_listed_prices(model.prices))
+        model = replace(model, caps=model.caps & ~Capability.VISION, told=model.told | Capability.VISION)
+    today = datetime.now(UTC).date().isoformat()
+    prices = (options[INPUT_PRICE], options[OUTPUT_PRICE]) if INPUT_PRICE in options else (None, None)
+    return model_to_stored(model, *prices, today=today, own=own)
 
 
 def unlisted_model(name: str, options: Mapping[str, Any], kind: Kind) -> Model:
@@ -220,27 +257,59 @@ def provider_to_store(
     *,
     url: str | None = None,
     credential: str | None = None,
+    since: str | None = None,
+    secrets: Mapping[str, str] | None = None,
+    call_price: float | None = None,
     before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return a provider's data; of what was stored before, whatever no form asks for is kept."""
+    """Return a provider's data; of what was stored before, whatever no form asks for is kept.
+
+    `limits` are those of `limits_to_store`, `since` is when the key was typed, None where it is the one that was stored before. `secrets` are what the household
+    adds to what is sent, as it is stored.
+    """
     kept = {key: value for key, value in (before or {}).items() if key not in _STORED_BY_FORMS}
+    # Of another server, a model of the same name is another model.
+    same_server = before is not None and before.get(Conf.URL) == url
+    own = {model["id"]: model.get(OWN) for model in before[Conf.MODELS]} if before and same_server else {}
+    if kind.call_price:
+        own = {model.id: _at_call_price(own.get(model.id) or {}, call_price) for model in models}
     data: dict[Conf, Any] = {
         Conf.KIND: kind.id,
         Conf.URL: url,
         Conf.CREDENTIAL: credential,
+        Conf.CREDENTIAL_SINCE: since,
+        Conf.SECRETS: dict(secrets) if secrets else None,
         Conf.OPTIONS: dict(options),
-        Conf.MODELS: [model_to_store(model, options) for model in models],
-        Conf.PRIORITY: limits.get(Conf.PRIORITY, 0),
-        Conf.REQUESTS_PER_MINUTE: limits.get(Conf.REQUESTS_PER_MINUTE),
+        Conf.MODELS: [model_to_store(model, options, own.get(model.id)) for model in models],
+        Conf.PRIORITY: 0,
     }
     present = {key.value: value for key, value in data.items() if value is not None}
-    return kept | present | budgets_to_store(limits)
+    return kept | present | dict(limits)
+
+
+def _at_call_price(own: Mapping[str, Any], call_price: float | None) -> dict[str, Any]:
+    """Put the form's flat price of a call among what the household says of a model; it goes before all other prices."""
+    if call_price is None:
+        return {name: value for name, value in own.items() if name != CALL_PRICE}
+    rest = {name: value for name, value in own.items() if name not in OWN_PRICES}
+    return rest | {CALL_PRICE: decimal_text(call_price)}
+
+
+def limits_to_store(form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the limits of a form as they are stored. Raises `FieldProblem`."""
+    limits, patience = form[LIMITS], form[PATIENCE]
+    if Conf.BURST in limits and Conf.REQUESTS_PER_MINUTE not in limits:
+        raise FieldProblem(LIMITS, "burst_alone")
+    stored = {key.value: each[key] for each in (limits, patience) for key in _LIMITS if key in each}
+    if not stored.get(Conf.USERS):
+        stored.pop(Conf.USERS.value, None)
+    return stored | budgets_to_store(limits)
 
 
 # --- from what is stored to a form -----------------------------------------------------------------
 
 
-def provider_to_show(name: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+def provider_to_show(kind: Kind, name: str, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored provider as the forms show it, without its key."""
     options = stored.get(Conf.OPTIONS, {})
     shown = {
@@ -248,8 +317,12 @@ def provider_to_show(name: str, stored: Mapping[str, Any]) -> dict[str, Any]:
         **{price: float(options[price]) for price in _PRICES if price in options},
         NAME: name,
         MODELS: [model["id"] for model in stored[Conf.MODELS]],
-        LIMITS: _limits_to_show(stored),
+        **limits_to_show(stored),
+        **{option.label: options[option.name] for option in kind.options() if option.name in options},
     }
+    paid = next((own for model in stored[Conf.MODELS] if CALL_PRICE in (own := model.get(OWN, {}))), None)
+    if kind.call_price and paid is not None:
+        shown[CALL_PRICE] = float(paid[CALL_PRICE])
     if SUCCESS_RATE in options:
         shown[SUCCESS_RATE] = float(Decimal(str(options[SUCCESS_RATE])) * 100)
     if Conf.URL in stored:
@@ -257,6 +330,8 @@ def provider_to_show(name: str, stored: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _limits_to_show(stored: Mapping[str, Any]) -> dict[str, Any]:
-    limits = {key.value: stored[key] for key in (Conf.PRIORITY, Conf.REQUESTS_PER_MINUTE) if key in stored}
-    return limits | budgets_to_show(stored)
+def limits_to_show(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored limits as the forms show them."""
+    limits = {key.value: stored[key] for key in _LIMITS if key in stored and key not in _PATIENCE}
+    patience = {key.value: stored[key] for key in _PATIENCE if key in stored}
+    return {LIMITS: limits | budgets_to_show(stored), PATIENCE: patience}

@@ -1,14 +1,12 @@
 """Redaction by value: whatever text goes out, no live secret is in it, wherever it came from."""
 
-import json
 import logging
-import re
-from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, override
-from urllib.parse import quote, quote_plus
 
 from homeassistant.helpers.redact import REDACTED
+
+from .providers.spellings import forms_of
 
 # Shorter values are ordinary words, ports and numbers: masking them would make logs unreadable and protect nothing.
 MIN_LENGTH: Final = 6
@@ -57,7 +55,7 @@ class Redactor:
         return data if masked == text else masked
 
     def _rebuild(self) -> None:
-        forms = {form for values in self._values.values() for value in values for form in _forms_of(value)}
+        forms = {form for values in self._values.values() for value in values for form in forms_of(value)}
         # The longest first: a secret that holds another one goes as a whole.
         self._forms = tuple(sorted(forms, key=len, reverse=True))
 
@@ -110,25 +108,3 @@ def _parts(value: str) -> Iterator[str]:
     match value.split():
         case [_, credential]:
             yield credential
-
-
-def _forms_of(value: str) -> Iterator[str]:
-    """Yield every spelling in which a value may turn up."""
-    yield value
-    for percent in (quote(value), quote(value, safe=""), quote_plus(value)):
-        yield percent
-        yield re.sub("%..", lambda escape: escape[0].lower(), percent)
-    for escaped in (json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)):
-        yield escaped[1:-1]
-    yield from _within_base64(value.encode())
-
-
-def _within_base64(raw: bytes) -> Iterator[str]:
-    """Yield the characters that do not depend on the neighbours, for each of the three places in a group of bytes.
-
-    So a credential is found in `Basic` headers and encoded bodies too, with whatever stands before and after it.
-    """
-    for before in range(3):
-        first, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
-        for encode in (b64encode, urlsafe_b64encode):
-            yield encode(bytes(before) + raw)[first:end].decode()

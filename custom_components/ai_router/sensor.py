@@ -17,59 +17,157 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
+from homeassistant.util import dt as dt_util
 
-from .entity import StatusDevice, StatusEntity, async_follow_providers, router_device
+from .const import CURRENCY
+from .entity import StatusDevice, StatusEntity, async_follow_pools, async_follow_providers, router_device
 from .hub import RouterConfigEntry
 from .routing.breaker import BreakerState
+from .routing.experiments import ArmReport
 from .routing.failures import FailureClass
-from .status import Health, ProviderStatus, RouterStatus
+from .routing.health import Level
+from .routing.model import RateWindow
+from .routing.money import to_dollars
+from .status import PoolStatus, ProviderStatus, RouterStatus
 
 # The coordinator pushes; nothing is asked of a provider.
 PARALLEL_UPDATES = 0
-
-_CURRENCY = "USD"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StatusSensorDescription[S](SensorEntityDescription):
     """A sensor, and what it reads from a status."""
 
-    value_fn: Callable[[S], StateType]
+    value_fn: Callable[[S], StateType | datetime]
     last_reset_fn: Callable[[S], datetime] | None = None
     attributes_fn: Callable[[S], dict[str, Any]] | None = None
 
 
-def _exact(amount: Decimal) -> str:
+def _exact(amount: Decimal | None) -> str | None:
     """Write out all digits: Home Assistant would show a small `Decimal` as 1E-7."""
-    return f"{amount:f}"
+    return None if amount is None else f"{amount:f}"
 
 
-SHARED_SENSORS: tuple[StatusSensorDescription[RouterStatus | ProviderStatus], ...] = (
-    StatusSensorDescription(
-        key="cost_today",
+def _dollars[S](
+    key: str,
+    amount: Callable[[S], Decimal | None],
+    since: Callable[[S], datetime] | None = None,
+    *,
+    sums_up: bool = True,
+    digits: int = 4,
+    enabled: bool = True,
+) -> StatusSensorDescription[S]:
+    """Describe an amount of money; one that sums up has long-term statistics, begun anew at `since`."""
+    return StatusSensorDescription(
+        key=key,
         device_class=SensorDeviceClass.MONETARY,
+        state_class=SensorStateClass.TOTAL if sums_up else None,
+        native_unit_of_measurement=CURRENCY,
+        suggested_display_precision=digits,
+        entity_registry_enabled_default=enabled,
+        value_fn=lambda status: _exact(amount(status)),
+        last_reset_fn=since,
+    )
+
+
+def _count[S](
+    key: str,
+    count: Callable[[S], int],
+    since: Callable[[S], datetime],
+    attributes: Callable[[S], dict[str, Any]] | None = None,
+    *,
+    enabled: bool = True,
+) -> StatusSensorDescription[S]:
+    """Describe a count of today."""
+    return StatusSensorDescription(
+        key=key,
+        # Not TOTAL_INCREASING: after a night without power, 5 requests of yesterday and 7 of today look like 7.
         state_class=SensorStateClass.TOTAL,
-        native_unit_of_measurement=_CURRENCY,
-        suggested_display_precision=4,
-        value_fn=lambda status: _exact(status.money.today),
-        last_reset_fn=lambda status: status.money.today_since,
-    ),
-    StatusSensorDescription(
-        key="cost_month",
-        device_class=SensorDeviceClass.MONETARY,
-        state_class=SensorStateClass.TOTAL,
-        native_unit_of_measurement=_CURRENCY,
-        suggested_display_precision=4,
-        value_fn=lambda status: _exact(status.money.month),
-        last_reset_fn=lambda status: status.money.month_since,
-    ),
-    StatusSensorDescription(
-        key="budget_used",
+        entity_registry_enabled_default=enabled,
+        value_fn=count,
+        last_reset_fn=since,
+        attributes_fn=attributes,
+    )
+
+
+def _percent[S](
+    key: str,
+    share: Callable[[S], float | None],
+    attributes: Callable[[S], dict[str, Any]] | None = None,
+    *,
+    enabled: bool = True,
+) -> StatusSensorDescription[S]:
+    return StatusSensorDescription(
+        key=key,
         state_class=SensorStateClass.MEASUREMENT,
         native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
         suggested_display_precision=1,
-        value_fn=lambda status: status.money.budget_used,
+        entity_registry_enabled_default=enabled,
+        value_fn=share,
+        attributes_fn=attributes,
+    )
+
+
+def _own_limit(
+    key: str, window: Callable[[ProviderStatus], RateWindow | None]
+) -> StatusSensorDescription[ProviderStatus]:
+    """Describe what is left of a limit by the provider's own word."""
+
+    def remaining(status: ProviderStatus) -> int | None:
+        told = window(status)
+        return None if told is None else told.remaining
+
+    def quota(status: ProviderStatus) -> dict[str, Any]:
+        told = window(status)
+        if told is None:
+            return {}
+        reset = None if told.reset_at is None else dt_util.utc_from_timestamp(told.reset_at).isoformat()
+        return {"limit": told.limit, "reset": reset}
+
+    return StatusSensorDescription(
+        key=key,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=remaining,
+        attributes_fn=quota,
+    )
+
+
+def _arm(report: ArmReport) -> dict[str, Any]:
+    """Tell of one variant what the household compares; figures that are not known yet are None."""
+    return {
+        "provider_id": report.arm.provider_id,
+        "model": report.arm.model_id,
+        "requests": report.requests,
+        "error_rate": None if report.error_rate is None else round(100 * report.error_rate, 1),
+        "cost": None if report.cost.mean is None else float(to_dollars(round(report.cost.mean))),
+        "latency": None if report.latency.mean is None else round(report.latency.mean, 3),
+        "score": None if report.score.mean is None else round(report.score.mean, 3),
+    }
+
+
+SHARED_SENSORS: tuple[StatusSensorDescription[RouterStatus | ProviderStatus], ...] = (
+    _dollars("cost_today", lambda status: status.money.today, lambda status: status.money.today_since),
+    _dollars("cost_month", lambda status: status.money.month, lambda status: status.money.month_since),
+    _dollars("cost_total", lambda status: status.money.total, digits=2, enabled=False),
+    _dollars("budget_left", lambda status: status.money.budget_left, sums_up=False, digits=2),
+    _percent("budget_used", lambda status: status.money.budget_used),
+    _count(
+        "tokens_today",
+        lambda status: status.tally.input_tokens + status.tally.output_tokens,
+        lambda status: status.money.today_since,
+        lambda status: {"input_tokens": status.tally.input_tokens, "output_tokens": status.tally.output_tokens},
+        enabled=False,
     ),
+    StatusSensorDescription(
+        key="health",
+        device_class=SensorDeviceClass.ENUM,
+        options=[level.value for level in Level],
+        value_fn=lambda status: status.health.value,
+        attributes_fn=lambda status: {"reason": status.reason},
+    ),
+    _percent("success_rate", lambda status: status.success_rate),
     StatusSensorDescription(
         key="under_way",
         state_class=SensorStateClass.MEASUREMENT,
@@ -80,23 +178,42 @@ SHARED_SENSORS: tuple[StatusSensorDescription[RouterStatus | ProviderStatus], ..
 )
 
 ROUTER_SENSORS: tuple[StatusSensorDescription[RouterStatus], ...] = (
+    _count("requests_today", lambda status: status.requests_today, lambda status: status.money.today_since),
     StatusSensorDescription(
-        key="requests_today",
-        # Not TOTAL_INCREASING: after a night without power, 5 requests of yesterday and 7 of today look like 7.
-        state_class=SensorStateClass.TOTAL,
-        value_fn=lambda status: status.requests_today,
-        last_reset_fn=lambda status: status.money.today_since,
+        key="queued",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda status: status.queued,
+    ),
+    _dollars("cost_projected", lambda status: status.projected, sums_up=False, digits=2),
+    _percent(
+        "cache_hit_rate",
+        lambda status: status.cache.hit_rate,
+        lambda status: {"entries": status.cache.entries},
+        enabled=False,
+    ),
+    _dollars("cache_saved", lambda status: status.cache.saved, sums_up=False, enabled=False),
+)
+
+POOL_SENSORS: tuple[StatusSensorDescription[PoolStatus], ...] = (
+    _dollars("cost_today", lambda status: status.tally.dollars, lambda status: status.today_since),
+    _count(
+        "attempts_today",
+        lambda status: status.tally.attempts,
+        lambda status: status.today_since,
+        lambda status: {"failures": status.tally.failures},
+    ),
+    StatusSensorDescription(
+        key="experiment",
+        entity_registry_enabled_default=False,
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda status: None if status.arms is None else sum(arm.requests for arm in status.arms),
+        attributes_fn=lambda status: {"arms": [_arm(arm) for arm in status.arms or ()]},
     ),
 )
 
 PROVIDER_SENSORS: tuple[StatusSensorDescription[ProviderStatus], ...] = (
-    StatusSensorDescription(
-        key="health",
-        device_class=SensorDeviceClass.ENUM,
-        options=[health.value for health in Health],
-        value_fn=lambda status: status.health.value,
-        attributes_fn=lambda status: {"reason": status.reason},
-    ),
     StatusSensorDescription(
         key="breaker",
         device_class=SensorDeviceClass.ENUM,
@@ -117,12 +234,21 @@ PROVIDER_SENSORS: tuple[StatusSensorDescription[ProviderStatus], ...] = (
         suggested_display_precision=2,
         value_fn=lambda status: status.latency,
     ),
+    _count(
+        "attempts_today",
+        lambda status: status.tally.attempts,
+        lambda status: status.money.today_since,
+        lambda status: {"failures": status.tally.failures},
+        enabled=False,
+    ),
+    _own_limit("own_requests_left", lambda status: status.own_requests),
+    _own_limit("own_tokens_left", lambda status: status.own_tokens),
     StatusSensorDescription(
-        key="success_rate",
-        state_class=SensorStateClass.MEASUREMENT,
-        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
-        suggested_display_precision=1,
-        value_fn=lambda status: status.success_rate,
+        key="credential_since",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda status: status.credential_since,
     ),
     StatusSensorDescription(
         key="last_error",
@@ -145,6 +271,11 @@ async def async_setup_entry(
     async_add_entities(StatusSensor(router, description) for description in SHARED_SENSORS)
     async_add_entities(StatusSensor(router, description) for description in ROUTER_SENSORS)
     async_follow_providers(entry, async_add_entities, _sensors_of)
+    async_follow_pools(
+        entry,
+        async_add_entities,
+        lambda pool: (StatusSensor(pool, description) for description in POOL_SENSORS),
+    )
 
 
 def _sensors_of(provider: StatusDevice[ProviderStatus]) -> Iterator[Entity]:
@@ -163,7 +294,7 @@ class StatusSensor[S](StatusEntity[S], SensorEntity):
 
     @property
     @override
-    def native_value(self) -> StateType:
+    def native_value(self) -> StateType | datetime:
         """Return the figure; None shows as unknown."""
         return self.entity_description.value_fn(self.status)
 

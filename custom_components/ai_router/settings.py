@@ -1,86 +1,115 @@
-"""From what is stored in the config entry to the core's configuration, and back for models.
+"""From what is stored in the config entry to the core's configuration.
 
 Money is stored as decimal text in USD, so that nothing is lost on the way through JSON.
 """
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.util import dt as dt_util
 
-from .const import SUBENTRY_PROVIDER, Conf
-from .routing.budgets import Budget
-from .routing.config import DEFAULT_BOUNDS, DEFAULT_MAX_OUTPUT, ProviderConfig, RouterConfig
-from .routing.model import Bounds, Capability, Model
-from .routing.money import FREE, Prices, Rates, per_million, to_picodollars
+from .const import SUBENTRY_POOL, SUBENTRY_PROVIDER, SUBENTRY_RULE, Conf
+from .credentials import from_environment
+from .providers.price_table import PriceTable
+from .routing.breaker import DEFAULT_BREAKER, BreakerSettings
+from .routing.budgets import AtCap, Budget
+from .routing.cache import DEFAULT_CACHE, CacheSettings, CacheUse
+from .routing.config import (
+    DEFAULT_ATTEMPTS,
+    DEFAULT_BOUNDS,
+    DEFAULT_MAX_OUTPUT,
+    Conditions,
+    Member,
+    PoolConfig,
+    ProviderConfig,
+    RouterConfig,
+    RuleConfig,
+)
+from .routing.model import DEFAULT_TIMEOUTS, Bounds, Capability, Model, Op, Timeouts
+from .routing.money import to_picodollars
 from .routing.ports import Provider
+from .routing.retries import DEFAULT_BACKOFF, Backoff
 from .routing.tickets import Window
+from .stored_models import CAPABILITIES, model_from_stored
 
 DEFAULT_UNKNOWN_PRICE_HOLD = "0.05"
+DEFAULT_HEALTH_INTERVAL = 300.0
+DEFAULT_ALERT_AT = 80
+DEFAULT_RETENTION_DAYS = 400
+DEFAULT_CACHE_DISK = 64
+MEGABYTE = 1024 * 1024
 
-_CAPABILITIES = {
-    "chat": Capability.CHAT,
-    "streaming": Capability.STREAMING,
-    "vision": Capability.VISION,
-    "tools": Capability.TOOLS,
-    "structured": Capability.STRUCTURED,
-    "embeddings": Capability.EMBEDDINGS,
-    "reasoning": Capability.REASONING,
+
+def provider_models(data: Mapping[str, Any], table: PriceTable) -> tuple[Model, ...]:
+    """Read a provider's models as they are used."""
+    vendor = table.vendor(data[Conf.KIND], data.get(Conf.URL))
+    return tuple(model_from_stored(model, table, vendor) for model in data[Conf.MODELS])
+
+
+BUDGET_WINDOWS = {
+    Conf.BUDGET_DAY: Window.DAY,
+    Conf.BUDGET_WEEK: Window.WEEK,
+    Conf.BUDGET_MONTH: Window.MONTH,
+    Conf.BUDGET_TOTAL: Window.TOTAL,
 }
 
 
-def model_to_stored(model: Model, input_price: str | None = None, output_price: str | None = None) -> dict[str, Any]:
-    """Turn a model into what is stored; prices are USD per million tokens as decimal text, None where unknown."""
-    return {
-        "id": model.id,
-        "capabilities": [name for name, capability in _CAPABILITIES.items() if capability in model.caps],
-        "context": model.context,
-        "max_output": model.max_output,
-        "local": model.local,
-        "input_price": input_price,
-        "output_price": output_price,
-    }
-
-
-def model_from_stored(stored: Mapping[str, Any]) -> Model:
-    """Read a stored model. A local one is free unless a price is set; any other without a price is unknown."""
-    caps = Capability.NONE
-    for name in stored["capabilities"]:
-        caps |= _CAPABILITIES.get(name, Capability.NONE)
-    price_in, price_out = stored.get("input_price"), stored.get("output_price")
-    prices: Prices | None
-    if price_in is None and price_out is None:
-        prices = FREE if stored["local"] else None
-    else:
-        prices = Prices.flat(Rates.of(per_million(price_in or "0"), per_million(price_out or "0")))
-    return Model(
-        id=stored["id"],
-        caps=caps,
-        context=stored.get("context"),
-        max_output=stored.get("max_output"),
-        prices=prices,
-        local=stored["local"],
-    )
-
-
-def _budgets(stored: Mapping[str, Any]) -> tuple[Budget, ...]:
+def budgets(stored: Mapping[str, Any]) -> tuple[Budget, ...]:
+    """Read the budgets of the router, a provider or a pool."""
+    hard = not stored.get(Conf.BUDGET_ONLY_WARNS, False)
     return tuple(
-        Budget(window, to_picodollars(stored[key]))
-        for key, window in ((Conf.BUDGET_DAY, Window.DAY), (Conf.BUDGET_MONTH, Window.MONTH))
+        Budget(window, to_picodollars(stored[key]), hard)
+        for key, window in BUDGET_WINDOWS.items()
         if stored.get(key) is not None
     )
 
 
+# Of one user, or of one label.
+SHARE_WINDOWS = {"day": Window.DAY, "month": Window.MONTH}
+
+
+def _shares(stored: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[Budget, ...]]:
+    """Read the budgets of users or labels; they are always hard."""
+    return {
+        whose: tuple(Budget(SHARE_WINDOWS[window], to_picodollars(amount)) for window, amount in amounts.items())
+        for whose, amounts in stored.items()
+    }
+
+
+def _bounds(stored: Mapping[str, Any]) -> Bounds:
+    """Read what a request may take at most, as a pool or a rule says it."""
+    max_cost = stored.get(Conf.MAX_COST)
+    return Bounds(
+        timeout=stored.get(Conf.TIMEOUT),
+        max_cost=None if max_cost is None else to_picodollars(max_cost),
+        max_output=stored.get(Conf.MAX_TOKENS),
+    )
+
+
+def credential_since(stored: Mapping[str, Any]) -> datetime | None:
+    """Return when a provider's key was entered; None where there is none, or it is not known."""
+    since = stored.get(Conf.CREDENTIAL_SINCE)
+    if not stored.get(Conf.CREDENTIAL) or not isinstance(since, str) or (when := dt_util.parse_datetime(since)) is None:
+        return None
+    return dt_util.as_utc(when)
+
+
 def fingerprint(subentry: ConfigSubentry) -> str:
-    """Return a mark that changes whenever the provider must be spoken to in another way."""
+    """Return a mark that changes whenever the provider must be spoken to in another way.
+
+    A key in the environment is another one when its variable holds another one, after a restart.
+    """
     data = subentry.data
-    parts = [data.get(key) for key in (Conf.KIND, Conf.URL, Conf.CREDENTIAL, Conf.OPTIONS, Conf.MODELS)]
+    parts = [data.get(key) for key in (Conf.KIND, Conf.URL, Conf.CREDENTIAL, Conf.SECRETS, Conf.OPTIONS, Conf.MODELS)]
+    parts.append(from_environment(data.get(Conf.CREDENTIAL)))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def provider_config(subentry: ConfigSubentry, client: Provider) -> ProviderConfig:
+def provider_config(subentry: ConfigSubentry, client: Provider, table: PriceTable) -> ProviderConfig:
     """Read a provider subentry."""
     data = subentry.data
     return ProviderConfig(
@@ -88,29 +117,164 @@ def provider_config(subentry: ConfigSubentry, client: Provider) -> ProviderConfi
         name=subentry.title,
         kind=data[Conf.KIND],
         client=client,
-        models=tuple(model_from_stored(model) for model in data[Conf.MODELS]),
+        models=provider_models(data, table),
+        enabled=data.get(Conf.ENABLED, True),
         priority=data.get(Conf.PRIORITY, 0),
+        weight=data.get(Conf.WEIGHT, 1.0),
+        users=None if (users := data.get(Conf.USERS)) is None else frozenset(users),
         requests_per_minute=data.get(Conf.REQUESTS_PER_MINUTE),
-        budgets=_budgets(data),
+        requests_per_hour=data.get(Conf.REQUESTS_PER_HOUR),
+        burst=data.get(Conf.BURST),
+        tokens_per_minute=data.get(Conf.TOKENS_PER_MINUTE),
+        concurrent=data.get(Conf.CONCURRENT),
+        budgets=budgets(data),
+        timeouts=Timeouts(
+            connect=data.get(Conf.CONNECT_TIMEOUT, DEFAULT_TIMEOUTS.connect),
+            first_token=data.get(Conf.FIRST_TOKEN_TIMEOUT, DEFAULT_TIMEOUTS.first_token),
+            idle=data.get(Conf.IDLE_TIMEOUT, DEFAULT_TIMEOUTS.idle),
+            total=data.get(Conf.TOTAL_TIMEOUT, DEFAULT_TIMEOUTS.total),
+        ),
+        attempts=data.get(Conf.ATTEMPTS),
         credential=fingerprint(subentry),
+        least_picture=getattr(client, "least_picture", None),
     )
 
 
-def router_config(entry: ConfigEntry[Any], clients: Mapping[str, Provider], time_zone: str) -> RouterConfig:
+def pool_config(subentry: ConfigSubentry) -> PoolConfig:
+    """Read a pool subentry. The core leaves out members and further pools that are not there any more."""
+    data = subentry.data
+    return PoolConfig(
+        id=subentry.subentry_id,
+        name=subentry.title,
+        members=tuple(
+            Member(member["provider"], member.get("model"), member.get("weight", 1.0))
+            for member in data.get(Conf.MEMBERS, ())
+        ),
+        strategy=data.get(Conf.STRATEGY),
+        fallback=data.get(Conf.FALLBACK),
+        at_cap=data.get(Conf.AT_CAP),
+        local_only=data.get(Conf.LOCAL_ONLY, False),
+        bounds=_bounds(data),
+        budgets=budgets(data),
+    )
+
+
+def rule_config(subentry: ConfigSubentry) -> RuleConfig:
+    """Read a rule subentry. What it points to may be gone: the core then lets nothing through it."""
+    data = subentry.data
+    return RuleConfig(
+        id=subentry.subentry_id,
+        name=subentry.title,
+        when=_conditions(data.get(Conf.WHEN)),
+        priority=data.get(Conf.PRIORITY, 0),
+        enabled=data.get(Conf.ENABLED, True),
+        pool=data.get(Conf.POOL),
+        providers=tuple(data.get(Conf.PROVIDERS, ())),
+        local_only=data.get(Conf.LOCAL_ONLY, False),
+        bounds=_bounds(data),
+    )
+
+
+_SETS = ("entities", "areas", "labels", "users", "automations", "sources")
+_TIMES = ("after", "before")
+_SIZES = ("tokens_from", "tokens_to")
+ALWAYS = "always"
+
+
+def _conditions(stored: Any) -> Conditions | None:
+    """Read a rule's conditions; None where they, or one of them, cannot be read: such a rule is about everything."""
+    try:
+        known = {"ops", "needs", *_SETS, *_TIMES, *_SIZES, ALWAYS}
+        if not stored or not known.issuperset(stored):
+            return None
+        needs = Capability.NONE
+        for name in stored.get("needs", ()):
+            needs |= CAPABILITIES[name]
+        read: dict[str, Any] = {name: _words(stored[name]) for name in _SETS if name in stored}
+        read |= {name: time.fromisoformat(stored[name]) for name in _TIMES if name in stored}
+        read |= {name: int(stored[name]) for name in _SIZES if name in stored}
+        return Conditions(ops=frozenset(map(Op, _words(stored.get("ops", [])))), needs=needs, **read)
+    except AttributeError, KeyError, TypeError, ValueError:
+        return None
+
+
+def _words(stored: Any) -> frozenset[str]:
+    if not isinstance(stored, list):  # a text would fall into its letters, and meet nothing
+        raise TypeError
+    return frozenset(stored)
+
+
+def _cache(options: Mapping[str, Any]) -> CacheSettings:
+    minutes, megabytes = options.get(Conf.CACHE_MINUTES), options.get(Conf.CACHE_MEMORY)
+    return CacheSettings(
+        use=CacheUse(options.get(Conf.CACHE, DEFAULT_CACHE.use)),
+        ttl=DEFAULT_CACHE.ttl if minutes is None else minutes * 60.0,
+        max_bytes=DEFAULT_CACHE.max_bytes if megabytes is None else megabytes * MEGABYTE,
+    )
+
+
+def _breaker(options: Mapping[str, Any]) -> BreakerSettings:
+    return BreakerSettings(
+        failures=options.get(Conf.BREAKER_FAILURES, DEFAULT_BREAKER.failures),
+        open_seconds=options.get(Conf.BREAKER_SECONDS, DEFAULT_BREAKER.open_seconds),
+        longest_open_seconds=options.get(Conf.BREAKER_LONGEST, DEFAULT_BREAKER.longest_open_seconds),
+    )
+
+
+def retention_days(options: Mapping[str, Any]) -> int:
+    """Return how many days single attempts are kept; the sums by day stay."""
+    return int(options.get(Conf.RETENTION_DAYS, DEFAULT_RETENTION_DAYS))
+
+
+def picture_size(options: Mapping[str, Any]) -> int | None:
+    """Return the longest edge (pixels) that a picture is sent with; None where the models alone decide."""
+    return options.get(Conf.PICTURE_SIZE)
+
+
+def disk_cache_bytes(options: Mapping[str, Any]) -> int | None:
+    """Return how much of the disk kept answers may take; None where none are to be kept there."""
+    if not options.get(Conf.CACHE_ON_DISK, False) or options.get(Conf.CACHE) == CacheUse.OFF:
+        return None
+    return int(options.get(Conf.CACHE_DISK, DEFAULT_CACHE_DISK)) * MEGABYTE
+
+
+def router_config(
+    entry: ConfigEntry[Any], clients: Mapping[str, Provider], time_zone: str, table: PriceTable
+) -> RouterConfig:
     """Read the entry; a provider without a client (its kind is not known) waits outside."""
     options = entry.options
     hold = options.get(Conf.UNKNOWN_PRICE_HOLD, DEFAULT_UNKNOWN_PRICE_HOLD)
     return RouterConfig(
         providers={
-            subentry.subentry_id: provider_config(subentry, clients[subentry.subentry_id])
+            subentry.subentry_id: provider_config(subentry, clients[subentry.subentry_id], table)
             for subentry in entry.get_subentries_of_type(SUBENTRY_PROVIDER)
             if subentry.subentry_id in clients
         },
+        pools={each.subentry_id: pool_config(each) for each in entry.get_subentries_of_type(SUBENTRY_POOL)},
+        rules=tuple(map(rule_config, entry.get_subentries_of_type(SUBENTRY_RULE))),
+        users=None if (users := options.get(Conf.USERS)) is None else frozenset(users),
+        strategy=options.get(Conf.STRATEGY, "priority"),
         failover=options.get(Conf.FAILOVER, True),
         local_only=options.get(Conf.LOCAL_ONLY, False),
-        budgets=_budgets(options),
-        bounds=Bounds(timeout=options.get(Conf.TIMEOUT, DEFAULT_BOUNDS.timeout)),
+        budgets=budgets(options),
+        user_budgets=_shares(options.get(Conf.USER_BUDGETS, {})),
+        label_budgets=_shares(options.get(Conf.LABEL_BUDGETS, {})),
+        alert_at=options.get(Conf.ALERT_AT, DEFAULT_ALERT_AT) / 100,
+        at_cap=AtCap(options.get(Conf.AT_CAP, AtCap.FREE)),
+        worst_case=options.get(Conf.WORST_CASE, False),
+        bounds=Bounds(
+            timeout=options.get(Conf.TIMEOUT, DEFAULT_BOUNDS.timeout),
+            max_cost=None if (cost := options.get(Conf.MAX_COST)) is None else to_picodollars(cost),
+        ),
+        attempts=options.get(Conf.ATTEMPTS, DEFAULT_ATTEMPTS),
+        backoff=Backoff(
+            options.get(Conf.RETRY_BASE, DEFAULT_BACKOFF.base),
+            options.get(Conf.RETRY_LONGEST, DEFAULT_BACKOFF.longest),
+        ),
         max_output=options.get(Conf.MAX_TOKENS, DEFAULT_MAX_OUTPUT),
         unknown_price_hold=None if hold is None else to_picodollars(hold),
+        breaker=_breaker(options),
+        health_interval=options.get(Conf.HEALTH_INTERVAL, DEFAULT_HEALTH_INTERVAL) or None,
+        cache=_cache(options),
         zone=ZoneInfo(time_zone),
     )

@@ -141,7 +141,7 @@ async def test_a_failing_server_is_told_in_words(
         house,
         forms.SUBENTRY_FLOW,
         [await house.router(), "provider"],
-        {"output_price": 2 if failure != "credential" else 2.5},
+        {"menu": "connection", "output_price": 2 if failure != "credential" else 2.5},
         subentry_id=provider,
     )
 

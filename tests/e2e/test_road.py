@@ -114,7 +114,7 @@ async def test_a_changed_budget_disturbs_nobody_who_streams(
         house,
         forms.SUBENTRY_FLOW,
         [await house.router(), "provider"],
-        {"budget_day": 0.5, "requests_per_minute": 1000},
+        {"menu": "connection", "budget_day": 0.5, "requests_per_minute": 1000},
         subentry_id=providers["Attic"],
     )
     answered = await house.process(prompt="Quick question", provider="Attic")

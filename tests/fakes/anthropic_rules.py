@@ -144,6 +144,7 @@ def _check_messages(body: dict[str, Any], traits: Traits, pictures: list[bytes])
     if not messages:
         raise error(400, "messages: at least one message is required")
     calls: set[str] = set()
+    all_calls: list[str] = []
     for number, message in enumerate(messages):
         where = f"messages.{number}"
         _only(message, where, {"role", "content"})
@@ -168,6 +169,9 @@ def _check_messages(body: dict[str, Any], traits: Traits, pictures: list[bytes])
                 for place, block in enumerate(blocks):
                     _check_own_block(block, f"{where}.content.{place}", body, number, traits)
                 calls = {block["id"] for block in blocks if block["type"] == "tool_use"}
+                all_calls += [block["id"] for block in blocks if block["type"] == "tool_use"]
+                if len(set(all_calls)) < len(all_calls):
+                    raise error(400, f"{where}: `tool_use` ids must be unique")
             case _:
                 raise error(400, f"{where}.role: Input should be 'user' or 'assistant'")
     if messages[-1]["role"] == "assistant":

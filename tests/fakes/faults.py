@@ -24,6 +24,7 @@ class How(StrEnum):
     HUGE_BODY = auto()
     HUGE_LINE = auto()
     GARBAGE = auto()  # `count` messages of nonsense behind the first
+    TORN = auto()  # the message behind `after` others loses its last bytes
     DRIBBLE = auto()  # a few bytes at a time, characters split
     NO_DONE = auto()
     NO_FINISH = auto()

@@ -170,6 +170,9 @@ def _check_input(body: dict[str, Any]) -> list[bytes]:
                 pictures += _check_message(item, where)
             case "function_call":
                 _only(item, where, {"type", "call_id", "name", "arguments"}, {"id", "status"})
+                if len(item["call_id"]) > 64:
+                    said = "Invalid call_id: string too long. Expected a string with maximum length 64."
+                    raise error(400, said, f"{where}.call_id", "string_above_max_length")
                 if not isinstance(json.loads(item["arguments"]), dict):
                     raise error(400, "Invalid arguments.", f"{where}.arguments", "invalid_type")
                 calls.append(item["call_id"])
@@ -198,7 +201,7 @@ def _check_message(item: Any, where: str) -> list[bytes]:
     if "id" in item:
         _only(item, where, {"type", "id", "role", "status", "content"}, {"phase"})
         return []
-    _only(item, where, {"role", "content"})
+    _only(item, where, {"role", "content"}, {"type"})
     if isinstance(item["content"], str):
         return []
     if item["role"] != "user":

@@ -356,8 +356,11 @@ def _pieces(ready: Prepared, fault: Fault | None) -> list[bytes]:
         case How.ERROR_IN_STREAM:
             return [*pieces[: fault.after], ready.error]
         case How.GARBAGE:
-            nonsense = b"data: {nonsense\n\n" if "event-stream" in ready.stream_type else b"{nonsense\n"
+            nonsense = b"data: nonsense\n\n" if "event-stream" in ready.stream_type else b"nonsense\n"
             return [pieces[0], *[nonsense] * fault.count, *pieces[1:]]
+        case How.TORN:
+            torn = pieces[fault.after].rstrip(b"\n")
+            return [*pieces[: fault.after], torn[:-2] + pieces[fault.after][len(torn) :], *pieces[fault.after + 1 :]]
         case How.HUGE_LINE:
             return [pieces[0], b"data: " + b"x" * 1_500_000]
         case How.DRIBBLE:

@@ -14,6 +14,9 @@ from tests.fakes.openai_compatible import FakeOpenAI
 from tests.flows import KEY, Dialog
 
 NOWHERE = "http://127.0.0.1:9"
+# What the limits show, and what is stored of them, where nobody has set any.
+UNLIMITED = {"enabled": True, "priority": 0, "weight": 1.0, "budget_only_warns": False}
+STORED_UNLIMITED = {"enabled": True, "priority": 0, "weight": 1.0}
 PRICED = {"prompt": "0.00000015", "completion": "0.0000006"}
 
 

@@ -7,8 +7,10 @@ import pytest
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ai_router import provider_check, provider_flow, provider_forms
+from custom_components.ai_router import model_flow, model_forms, provider_check, provider_flow, provider_forms
 from custom_components.ai_router.providers.endpoint import EndpointProblem
+from custom_components.ai_router.providers.extras import ExtraProblem
+from custom_components.ai_router.providers.presets import PRESETS
 from custom_components.ai_router.providers.registry import KINDS
 from tests.fakes.ollama import FakeOllama
 from tests.flows import Dialog, english, running
@@ -21,7 +23,7 @@ async def test_every_kind_can_be_added(hass: HomeAssistant, entry: MockConfigEnt
     dialog = await Dialog.add(hass, entry)
 
     assert dialog.step == "user"
-    assert dialog.options_of("kind") == list(KINDS)
+    assert dialog.options_of("kind") == [*PRESETS, *KINDS, "ai_task"]
     for kind in KINDS:
         assert (await Dialog.add(hass, entry, kind)).step == kind
 
@@ -103,7 +105,7 @@ def _words_in_code(called: str) -> set[str]:
     """Return the words with which something is called in the flow: a field and its error, an abort's reason."""
     return {
         argument.value
-        for module in (provider_check, provider_flow, provider_forms)
+        for module in (model_flow, model_forms, provider_check, provider_flow, provider_forms)
         for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(called)
         for argument in [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "reason")]
@@ -115,6 +117,6 @@ def test_everything_that_can_be_shown_is_translated_and_nothing_else() -> None:
     texts = english()["config_subentries"]["provider"]
     of_servers = {error for _, error in provider_check._PROBLEMS.values()} | {"unknown"}
 
-    assert set(texts["error"]) == {*_words_in_code("FieldProblem"), *of_servers, *EndpointProblem}
+    assert set(texts["error"]) == {*_words_in_code("FieldProblem"), *of_servers, *EndpointProblem, *ExtraProblem}
     assert set(texts["abort"]) == _words_in_code("AbortFlow") | _words_in_code("async_abort")
-    assert set(texts["step"]) == {"user", "models", *KINDS}
+    assert set(texts["step"]) == {"user", "reconfigure", "choose_model", "model", "models", "ai_task", "plug_in", *KINDS}

@@ -8,7 +8,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ai_router import provider_flow
+from custom_components.ai_router import provider_check
 from custom_components.ai_router.credentials import Vault
 from tests.fakes import ollama as fake_ollama
 from tests.fakes.ollama import FakeOllama
@@ -16,7 +16,7 @@ from tests.fakes.openai_compatible import CHAT_MODEL, VISION_MODEL, FakeOpenAI
 from tests.flows import KEY, Dialog, running
 from tests.household import ask
 
-from .steps import ACCOUNTS, ASKED, NOWHERE, PRICED, add_server, names, provider_id, stored
+from .steps import ACCOUNTS, ASKED, NOWHERE, PRICED, UNLIMITED, add_server, names, provider_id, stored
 
 
 # --- changing ---------------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ async def test_what_changes_meanwhile_is_kept(hass: HomeAssistant, entry: MockCo
     server.key = "sk-another"
     fast = await (await Dialog.change(hass, entry, server_id)).submit(api_key="sk-another")
     await fast.submit()
-    data = {**stored(entry, "Cloud"), "enabled": False}
+    data = {**stored(entry, "Cloud"), "of_a_later_version": "x"}
     hass.config_entries.async_update_subentry(entry, entry.subentries[server_id], data=data)
     await slow.submit(limits={"priority": 3})
 
@@ -55,7 +55,8 @@ async def test_changing_a_server_keeps_its_key_and_everything_that_is_not_change
     assert dialog.shown == {
         "models": [VISION_MODEL],
         "pictures": "no",
-        "limits": {"priority": 7, "budget_day": 1.0},
+        "limits": UNLIMITED | {"priority": 7, "budget_day": 1.0},
+        "patience": {},
     }
 
     await dialog.submit(limits={"priority": 8})
@@ -214,7 +215,7 @@ async def test_a_router_that_stays_in_the_house_asks_nobody_outside(
 async def test_a_domain_of_one_s_own_may_be_in_the_house(
     hass: HomeAssistant, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider_flow, "is_in_the_house", lambda _: False)  # as if the loopback had such a name
+    monkeypatch.setattr(provider_check, "is_in_the_house", lambda _: False)  # as if the loopback had such a name
     entry = await running(hass, local_only=True)
     dialog = await (await Dialog.add(hass, entry, kind)).submit(name="A", url=NOWHERE)
     assert dialog.errors == {"local": "local_only"}

@@ -14,7 +14,7 @@ from custom_components.ai_router.routing.tickets import Window
 from tests.flows import Dialog, running
 from tests.household import demo
 
-from .steps import provider_id, stored
+from .steps import STORED_UNLIMITED, UNLIMITED, provider_id, stored
 
 
 async def test_a_demo_needs_nothing(hass: HomeAssistant, entry: MockConfigEntry) -> None:
@@ -27,9 +27,9 @@ async def test_a_demo_needs_nothing(hass: HomeAssistant, entry: MockConfigEntry)
         "kind": "demo",
         "options": {"latency": 0.5, "success_rate": 1.0, "error": "transient"},
         "models": [],
-        "priority": 0,
+        **STORED_UNLIMITED,
     }
-    assert [model["id"] for model in data["models"]] == ["demo-chat", "demo-vision"]
+    assert [model["id"] for model in data["models"]] == ["demo-chat", "demo-vision", "demo-embed"]
     assert (entry.state, entry.runtime_data) == (ConfigEntryState.LOADED, hub)
     config = hub.router.config.providers[provider_id(entry, "Demo")]
     assert all(model.prices is not None and model.prices.free for model in config.models)
@@ -58,6 +58,7 @@ async def test_a_demo_with_everything_filled_in(hass: HomeAssistant, entry: Mock
             "input_price": "0.5",
             "output_price": "1.5",
         },
+        **STORED_UNLIMITED,
         "priority": 20,
         "requests_per_minute": 30,
         "budget_day": "0.25",
@@ -81,7 +82,8 @@ async def test_a_demo_with_everything_filled_in(hass: HomeAssistant, entry: Mock
         "error": "billing",
         "input_price": 0.5,
         "output_price": 1.5,
-        "limits": {"priority": 20, "requests_per_minute": 30, "budget_day": 0.25, "budget_month": 5.0},
+        "limits": UNLIMITED | {"priority": 20, "requests_per_minute": 30, "budget_day": 0.25, "budget_month": 5.0},
+        "patience": {},
     }
 
 
@@ -100,6 +102,7 @@ async def test_changing_a_demo_changes_nothing_else(hass: HomeAssistant) -> None
         "kind": "demo",
         "options": {"of_a_later_version": 1, "latency": 0.5, "success_rate": 0.5, "error": "transient"},
         "priority": 5,
+        "weight": 1.0,
         "budget_month": "2",
         "enabled": False,
     }

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.ai_router.routing.failures import FailureClass
+from custom_components.ai_router.routing.refusals import RequestFailed
 from tests.fakes.openai_compatible import FakeOpenAI
 from tests.flows import KEY, Dialog
 from tests.household import ask
@@ -89,3 +92,95 @@ async def test_a_key_that_cannot_be_stored(
     await dialog.submit(api_key=KEY)
 
     assert dialog.step == "models"
+
+
+async def test_a_variable_that_is_gone_at_a_restart(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUD_KEY", KEY)
+    dialog = await Dialog.add(hass, entry, "openai_compatible")
+    await dialog.submit(name="Cloud", url=server.url, api_key="env:CLOUD_KEY")
+    await dialog.submit()
+    cloud = provider_id(entry, "Cloud")
+    server.requests.clear()
+
+    monkeypatch.delenv("CLOUD_KEY")
+    assert await hass.config_entries.async_reload(entry.entry_id)
+
+    router = entry.runtime_data.router
+    bench = router.benches.all()[(cloud, None)]
+    assert (bench.cls, bench.detail) == (FailureClass.CREDENTIAL, "the environment variable CLOUD_KEY is not set")
+    with pytest.raises(RequestFailed):
+        await ask(entry, cloud)
+    assert not server.requests
+
+    # It is back at the next one, without anybody's doing.
+    monkeypatch.setenv("CLOUD_KEY", KEY)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+
+    assert (await ask(entry, cloud)).text == server.text
+
+
+async def test_a_variable_with_another_key_is_tried_again(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUD_KEY", KEY)
+    dialog = await Dialog.add(hass, entry, "openai_compatible")
+    await dialog.submit(name="Cloud", url=server.url, api_key="env:CLOUD_KEY")
+    await dialog.submit()
+    cloud = provider_id(entry, "Cloud")
+    server.key = "sk-another"
+    with pytest.raises(RequestFailed):
+        await ask(entry, cloud)
+
+    # A rejected key is remembered over a restart, and only as long as it is that key.
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert (cloud, None) in entry.runtime_data.router.benches.all()
+    monkeypatch.setenv("CLOUD_KEY", "sk-another")
+    assert await hass.config_entries.async_reload(entry.entry_id)
+
+    assert (await ask(entry, cloud)).text == server.text
+
+
+async def test_the_day_a_key_was_typed(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI, freezer: FrozenDateTimeFactory
+) -> None:
+    freezer.move_to("2026-11-01T10:00:00+00:00")
+    dialog = await Dialog.add(hass, entry, "openai_compatible")
+    await dialog.submit(name="Cloud", url=server.url, api_key=KEY)
+    await dialog.submit()
+    assert stored(entry, "Cloud")["credential_since"] == "2026-11-01T10:00:00+00:00"
+
+    # A change of anything else does not make it younger, another key does.
+    freezer.move_to("2026-11-20T10:00:00+00:00")
+    change = await (await Dialog.change(hass, entry, provider_id(entry, "Cloud"))).submit()
+    await change.submit(limits={"priority": 1})
+    assert stored(entry, "Cloud")["credential_since"] == "2026-11-01T10:00:00+00:00"
+
+    change = await (await Dialog.change(hass, entry, provider_id(entry, "Cloud"))).submit(api_key=KEY)
+    await change.submit()
+    assert stored(entry, "Cloud")["credential_since"] == "2026-11-20T10:00:00+00:00"
+
+
+async def test_the_old_key_works_until_the_new_one_is_verified(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI
+) -> None:
+    dialog = await Dialog.add(hass, entry, "openai_compatible")
+    await dialog.submit(name="Cloud", url=server.url, api_key=KEY)
+    await dialog.submit()
+    cloud = provider_id(entry, "Cloud")
+
+    change = await (await Dialog.change(hass, entry, cloud)).submit(api_key="sk-not-yet-valid")
+    assert change.errors == {"api_key": "invalid_auth"}
+    assert (await ask(entry, cloud, "While it is typed")).text == server.text
+
+    # Verified, but not saved yet: requests still carry the old one.
+    server.key = "sk-next"
+    await change.submit(api_key="sk-next")
+    assert change.step == "models"
+    server.key = KEY
+    assert (await ask(entry, cloud, "Before it is saved")).text == server.text
+
+    server.key = "sk-next"
+    await change.submit()
+    assert (await ask(entry, cloud, "Afterwards")).text == server.text

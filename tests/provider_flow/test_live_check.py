@@ -41,7 +41,7 @@ from .steps import provider_id, stored
         (402, '{"error": {"message": "top up", "code": 402}}', "application/json", {"base": "no_credit"}, "top up"),
         (503, '{"error": {"message": "loading"}}', "application/json", {"base": "unknown"}, "loading"),
         (200, '{"data": []}', "application/json", {"base": "no_models"}, None),
-        (200, '{"data": [{"id": "text-embedding-3-small"}]}', "application/json", {"base": "no_models"}, None),
+        (200, '{"data": [{"id": "whisper-1"}]}', "application/json", {"base": "no_models"}, None),
     ],
 )
 async def test_what_a_server_answers_is_told_at_its_field_and_can_be_mended(

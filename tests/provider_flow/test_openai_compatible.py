@@ -1,5 +1,6 @@
 """Servers that speak OpenAI's protocol: models, pictures and prices."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.ai_router import provider_forms
 from custom_components.ai_router.credentials import Vault
 from custom_components.ai_router.providers.demo import Demo
+from custom_components.ai_router.providers.price_spans import span_of
 from custom_components.ai_router.providers.registry import Kind, Need
 from tests.fakes.openai_compatible import CHAT_MODEL, VISION_MODEL, FakeOpenAI
 from tests.flows import KEY, Dialog
 from tests.household import ask
 
-from .steps import PRICED, add_server, provider_id, stored
+from .steps import PRICED, STORED_UNLIMITED, UNLIMITED, add_server, provider_id, stored
 
 
 async def test_a_server_is_added(hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI) -> None:
@@ -31,7 +33,8 @@ async def test_a_server_is_added(hass: HomeAssistant, entry: MockConfigEntry, se
     assert dialog.shown == {
         "models": [CHAT_MODEL, VISION_MODEL],
         "pictures": "auto",
-        "limits": {"priority": 0},
+        "limits": UNLIMITED,
+        "patience": {},
     }
 
     await dialog.submit(
@@ -44,12 +47,14 @@ async def test_a_server_is_added(hass: HomeAssistant, entry: MockConfigEntry, se
     data = stored(entry, "Cloud")
     (model,) = data.pop("models")
     credential = data.pop("credential")
+    assert data.pop("credential_since")
     assert KEY not in credential
     assert await Vault(hass).decrypt(credential) == KEY
     assert data == {
         "kind": "openai_compatible",
         "url": server.url,
         "options": {"local": False, "pictures": "auto", "input_price": "0.15", "output_price": "0.6"},
+        **STORED_UNLIMITED,
         "priority": 10,
         "requests_per_minute": 20,
         "budget_month": "5",
@@ -77,8 +82,31 @@ async def test_of_many_models_the_first_is_suggested(
     server.models = [{"id": "text-embedding-3-small"}, *({"id": f"model-{number}"} for number in range(4))]
     dialog = await (await Dialog.add(hass, entry, "openai_compatible")).submit(name="A", url=server.url, api_key=KEY)
 
-    assert dialog.options_of("models") == ["model-0", "model-1", "model-2", "model-3"]
+    assert dialog.options_of("models") == ["model-0", "model-1", "model-2", "model-3", "text-embedding-3-small"]
     assert dialog.shown["models"] == ["model-0"]
+
+
+async def test_a_model_that_only_embeds_can_be_chosen(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI
+) -> None:
+    server.models = [{"id": CHAT_MODEL}, {"id": "text-embedding-3-small"}]
+    dialog = await (await Dialog.add(hass, entry, "openai_compatible")).submit(name="A", url=server.url, api_key=KEY)
+    assert dialog.shown["models"] == [CHAT_MODEL]
+
+    await dialog.submit(models=[CHAT_MODEL, "text-embedding-3-small"])
+
+    assert dialog.step == "create_entry"
+    caps = {model["id"]: model["capabilities"] for model in stored(entry, "A")["models"]}
+    assert caps["text-embedding-3-small"] == ["embeddings"]
+
+
+async def test_a_server_that_only_embeds_is_of_use(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI
+) -> None:
+    server.models = [{"id": "bge-m3"}, {"id": "nomic-embed-text"}]
+    dialog = await (await Dialog.add(hass, entry, "openai_compatible")).submit(name="A", url=server.url, api_key=KEY)
+
+    assert (dialog.step, dialog.shown["models"]) == ("models", ["bge-m3"])
 
 
 async def test_at_least_one_model_is_chosen(hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI) -> None:
@@ -117,15 +145,18 @@ async def test_the_household_knows_best_who_sees_pictures(
 @pytest.mark.parametrize(
     ("pricing", "local", "prices"),
     [
-        (None, False, (None, None)),
-        (None, True, (None, None)),
-        (PRICED, False, ("0.15", "0.6")),
-        ({**PRICED, "prompt": "0", "completion": "0"}, False, ("0", "0")),
-        ({**PRICED, "input_cache_read": "0.00000003"}, False, ("0.15", "0.6")),
-        # Two prices cannot say these.
-        ({**PRICED, "request": "0.01"}, False, (None, None)),
-        ({**PRICED, "internal_reasoning": "0.000001"}, False, (None, None)),
-        ({**PRICED, "overrides": [{"min_prompt_tokens": 200000, "prompt": "0.0000003"}]}, False, (None, None)),
+        (None, False, None),
+        (None, True, None),
+        (PRICED, False, [{"in": "0.15", "out": "0.6"}]),
+        ({**PRICED, "prompt": "0", "completion": "0"}, False, [{"in": "0", "out": "0"}]),
+        ({**PRICED, "input_cache_read": "0.00000003"}, False, [{"in": "0.15", "out": "0.6", "read": "0.03"}]),
+        ({**PRICED, "request": "0.01"}, False, [{"in": "0.15", "out": "0.6", "request": "0.01"}]),
+        ({**PRICED, "internal_reasoning": "0.000001"}, False, [{"in": "0.15", "out": "0.6", "reasoning": "1"}]),
+        (
+            {**PRICED, "overrides": [{"min_prompt_tokens": 200000, "prompt": "0.0000003"}]},
+            False,
+            [{"in": "0.15", "out": "0.6"}, {"above": 199_999, "in": "0.3", "out": "0.6"}],
+        ),
     ],
 )
 async def test_prices_that_the_server_tells_are_used(
@@ -134,7 +165,7 @@ async def test_prices_that_the_server_tells_are_used(
     server: FakeOpenAI,
     pricing: dict[str, Any] | None,
     local: bool,
-    prices: tuple[str | None, str | None],
+    prices: list[dict[str, Any]] | None,
 ) -> None:
     server.models = [{"id": CHAT_MODEL, **({"pricing": pricing} if pricing else {})}]
     dialog = await Dialog.add(hass, entry, "openai_compatible")
@@ -143,9 +174,14 @@ async def test_prices_that_the_server_tells_are_used(
 
     data = stored(entry, "Cloud")
     assert "input_price" not in data["options"]
-    assert [(model["input_price"], model["output_price"]) for model in data["models"]] == [prices]
+    (told,) = data["models"]
+    assert (told["input_price"], told.get("listed", {}).get("prices")) == (None, prices)
     (model,) = entry.runtime_data.router.config.providers[provider_id(entry, "Cloud")].models
-    assert (model.prices is None) == (prices == (None, None) and not local)
+    assert (model.prices is None) == (prices is None and not local)
+    if prices is not None:
+        assert model.prices is not None
+        assert (model.prices.source, model.prices.as_of) == ("provider", datetime.now(UTC).date().isoformat())
+        assert [span_of(span) for span in model.prices.spans] == prices
     dialog = await (await Dialog.change(hass, entry, provider_id(entry, "Cloud"))).submit()
     assert "input_price" not in dialog.shown
 
@@ -169,10 +205,11 @@ async def test_the_household_s_price_goes_before_the_server_s(
     await dialog.submit(output_price=None)
 
     (model,) = stored(entry, "Cloud")["models"]
-    assert (model["input_price"], model["output_price"]) == ("0.15", "0.6")
+    assert (model["input_price"], model["output_price"]) == (None, None)
+    assert model["listed"]["prices"] == [{"in": "0.15", "out": "0.6"}]
 
 
 def test_a_kind_is_asked_only_for_what_it_needs() -> None:
     kind = Kind("plain", Demo, Need.REQUIRED, Need.NONE)
 
-    assert [marker.schema for marker in provider_forms.server_form(kind).schema] == ["name", "url"]
+    assert [marker.schema for marker in provider_forms.server_form(kind, {}).schema] == ["name", "url"]

@@ -16,7 +16,7 @@ from tests.fakes.server import FakeServer
 from tests.flows import KEY, Dialog
 from tests.household import ask
 
-from .steps import ACCOUNTS, ASKED, NOWHERE, provider_id, stored
+from .steps import ACCOUNTS, ASKED, NOWHERE, STORED_UNLIMITED, UNLIMITED, provider_id, stored
 
 # --- Ollama -----------------------------------------------------------------------------------------
 
@@ -31,8 +31,8 @@ async def test_an_ollama_is_added(hass: HomeAssistant, entry: MockConfigEntry, o
 
     chat = [fake_ollama.CHAT_MODEL, fake_ollama.VISION_MODEL, fake_ollama.CLOUD_MODEL]
     assert (dialog.step, dialog.options_of("models")) == ("models", chat)
-    assert dialog.shown == {"models": chat, "limits": {"priority": 0}}
-    assert [field["name"] for field in dialog.fields] == ["models", "limits"]
+    assert dialog.shown == {"models": chat, "limits": UNLIMITED, "patience": {}}
+    assert [field["name"] for field in dialog.fields] == ["models", "limits", "patience"]
 
     await dialog.submit(models=[fake_ollama.VISION_MODEL, fake_ollama.CLOUD_MODEL, "fresh:1b", " ", "fresh:1b"])
 
@@ -42,7 +42,7 @@ async def test_an_ollama_is_added(hass: HomeAssistant, entry: MockConfigEntry, o
         "url": ollama.url,
         "options": {"local": False},
         "models": [],
-        "priority": 0,
+        **STORED_UNLIMITED,
     }
     config = hub.router.config.providers[provider_id(entry, "Ollama")]
     # What runs in a cloud is not local, and neither is what the server says nothing about.

@@ -309,16 +309,42 @@ def test_a_finish_of_error_is_a_failure() -> None:
 
 
 def test_a_little_nonsense_is_passed_over() -> None:
-    nonsense = "data: {oops\n\ndata: 42\n\n"
+    nonsense = "data: oops\n\ndata: 42\n\n"
 
     assert heard(chunk({"content": "Yes"}) + nonsense + STOP + DONE).text == "Yes"
 
 
 def test_more_nonsense_is_a_failure() -> None:
-    _, failure = read("data: {oops\n\n" * 3 + chunk({"content": "Yes"}) + STOP + DONE)
+    _, failure = read("data: oops\n\n" * 3 + chunk({"content": "Yes"}) + STOP + DONE)
 
     assert failure is not None
     assert (failure.cls, failure.phase) == (FailureClass.MALFORMED, Phase.SENT)
+
+
+def test_a_message_that_cannot_be_read_may_have_held_words() -> None:
+    answer, failure = read(chunk({"content": "Yes"}) + chunk({"content": ", but"})[:-4] + "\n\n" + STOP + DONE)
+
+    assert (answer.text, answer.finish) == ("Yes", None)
+    assert failure is not None
+    assert (failure.cls, failure.phase) == (FailureClass.MALFORMED, Phase.STREAMING)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ('{"choices": [{"delta": {"content": "Yes"}, "logprobs": NaN}]}', "Yes"),
+        ('{"choices": [{"delta": {"content": "Yes\\ud83d"}}]}', "Yes\ufffd"),
+        ('{"choices": [{"delta": {"content": "Yes\t"}}]}', "Yes\t"),
+    ],
+)
+def test_words_beside_what_is_no_json_are_not_lost(said: str, words: str) -> None:
+    assert heard(f"data: {said}\n\n" + STOP + DONE).text == words
+
+
+@pytest.mark.parametrize(("first", "then"), [("length", "stop"), ("content_filter", "stop"), ("length", "tool_calls")])
+def test_what_was_cut_stays_cut_whatever_is_said_after_it(first: str, then: str) -> None:
+    assert heard(chunk({"content": "Yes"}, first) + chunk({}, then) + DONE).finish is not Finish.STOP
+    assert heard(chunk({"content": "Yes"}, first) + chunk({}, then) + DONE).finish is not Finish.TOOLS
 
 
 @pytest.mark.parametrize(

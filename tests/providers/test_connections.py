@@ -162,6 +162,35 @@ async def test_a_server_that_says_nothing_after_done_does_not_hold_us_up(
     await gone(openai)
 
 
+@pytest.fixture
+async def hanging_up(sockets: None) -> AsyncGenerator[str]:
+    """The address of a server that closes the connection behind each stream and does not say so, as llama.cpp does."""
+    answer = b'data: {"choices":[{"delta":{"content":"Yes"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    head = b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+    chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer), answer)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(asked.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        writer.write(head + b"Keep-Alive: timeout=5, max=100\r\n\r\n" + chunk)
+        # A little behind the end of the answer: whoever is quick has asked again by then.
+        for _ in range(8):
+            await asyncio.sleep(0)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+
+
+async def test_a_server_that_hangs_up_behind_a_stream_is_asked_again_at_once(
+    session: aiohttp.ClientSession, hanging_up: str
+) -> None:
+    of = provider(session, hanging_up)
+
+    for _ in range(20):
+        assert (await hear(of, asking(CHAT_MODEL))).text == "Yes"
+
+
 # --- no connection -----------------------------------------------------------------------------------
 
 

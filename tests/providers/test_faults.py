@@ -71,6 +71,8 @@ def of(session: aiohttp.ClientSession, server: FakeServer) -> tuple[Provider, st
         (Fault(How.EMPTY_BODY), CUT, SENT, PARTIAL),
         (Fault(How.HUGE_LINE), MALFORMED, None, None),
         (Fault(How.GARBAGE, count=3), MALFORMED, None, None),
+        (Fault(How.TORN, after=0), MALFORMED, SENT, UNKNOWN),
+        (Fault(How.TORN, after=3), MALFORMED, STREAMING, PARTIAL),
         (Fault(How.NO_FINISH), CUT, STREAMING, PARTIAL),
         (Fault(How.ERROR_IN_BODY, body={"error": "crashed"}), TRANSIENT, SENT, NO),
         (Fault(How.ERROR_IN_BODY, body={"hello": 1}), MALFORMED, SENT, UNKNOWN),

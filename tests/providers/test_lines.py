@@ -30,6 +30,8 @@ def feed_all(cutter: JsonLines, chunks: list[bytes]) -> None:
         (b"event: message\nid: 7\nretry: 10\ndata: a\n\n", [b"a"]),
         (b"data: one\ndata: two\n\n", [b"one\ntwo"]),
         (b"data: one\r\ndata: two\r\n\r\n", [b"one\ntwo"]),
+        (b"data: a\r\rdata: one\rdata: two\r\r", [b"a", b"one\ntwo"]),
+        (b"\xef\xbb\xbfdata: a\n\ndata: b\n\n", [b"a", b"b"]),
         (b"data: a", [b"a"]),
         (b"data: a\n", [b"a"]),
         (b"data:\n\ndata: a\n\n", [b"a"]),
@@ -47,6 +49,7 @@ def test_server_sent_events(stream: bytes, messages: list[bytes]) -> None:
         (b"{}\n[]\n", [b"{}", b"[]"]),
         (b"{}\r\n\r\n[]", [b"{}\r", b"[]"]),
         (b"\n \n{}", [b"{}"]),
+        (b"\xef\xbb\xbf{}\n[]", [b"{}", b"[]"]),
     ],
 )
 def test_json_lines(stream: bytes, messages: list[bytes]) -> None:
@@ -56,7 +59,7 @@ def test_json_lines(stream: bytes, messages: list[bytes]) -> None:
 _EVENTS = st.lists(
     st.one_of(
         st.text(alphabet="aé☃🙂 {}:", min_size=1).map(lambda text: f"data: {text}\n\n"),
-        st.sampled_from([": comment\n\n", "event: x\n", "data: 1\ndata: 2\n\n", "data: crlf\r\n\r\n", "\n"]),
+        st.sampled_from([": comment\n\n", "event: x\n", "data: 1\ndata: 2\n\n", "data: crlf\r\n\r\n", "data: cr\r\r", "\n"]),
     )
 ).map(lambda events: "".join(events).encode())
 

@@ -25,6 +25,7 @@ def only(entry: dict[str, Any], *, local: bool = False) -> Model:
         ({"context_length": 131072}, 131072),  # OpenRouter, Together
         ({"context_window": 131072}, 131072),  # Groq
         ({"max_context_length": 262144}, 262144),  # Mistral
+        ({"max_input_tokens": 922_000}, 922_000),  # LiteLLM
         ({"meta": {"n_ctx_train": 4096}}, 4096),  # llama.cpp
         ({"meta": None}, None),  # llama.cpp while loading
         ({"context_length": 0}, None),

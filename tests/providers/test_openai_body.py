@@ -140,7 +140,7 @@ def test_a_turn_with_tools() -> None:
 
     assert written(call)["input"] == [
         said("Light!"),
-        {"role": "assistant", "content": "On it."},
+        {"type": "message", "role": "assistant", "content": "On it."},
         {"type": "function_call", "call_id": "a1", "name": "light_on", "arguments": '{"room":"hall"}'},
         {"type": "function_call", "call_id": "a2", "name": "snap", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "a1", "output": "done"},
@@ -150,7 +150,7 @@ def test_a_turn_with_tools() -> None:
             "output": [{"type": "input_text", "text": "a picture"}, image("YWJj")],
         },
         said("by the way"),
-        {"role": "assistant", "content": "It is on."},
+        {"type": "message", "role": "assistant", "content": "It is on."},
         said("Thanks!"),
     ]
 
@@ -184,7 +184,7 @@ MADE = [
     },
 ]
 PLAINLY = [
-    {"role": "assistant", "content": "On it."},
+    {"type": "message", "role": "assistant", "content": "On it."},
     {"type": "function_call", "call_id": "a1", "name": "light_on", "arguments": "{}"},
 ]
 

@@ -324,3 +324,26 @@ def test_items_are_bounded() -> None:
 
     assert reader.failure is not None
     assert reader.failure.cls is FailureClass.MALFORMED
+
+
+# --- other servers -----------------------------------------------------------------------------------
+
+
+def test_items_without_a_number_are_kept_in_their_order() -> None:
+    first, second = call(0, call_id="a1"), call(1, call_id="a2")
+    for item in (first, second):
+        del item["output_index"]
+
+    _, heard = read(START, first, second, end())
+
+    assert [made.id for made in heard.calls] == ["a1", "a2"]
+    assert heard.finish is Finish.TOOLS
+
+
+@pytest.mark.parametrize(("bound", "finish"), [(17, Finish.STOP), (16, Finish.LENGTH), (None, Finish.STOP)])
+def test_what_used_all_it_was_allowed_is_not_taken_for_whole(bound: int | None, finish: Finish) -> None:
+    reader = ResponsesReader(Replies("a server"), "m", bound)
+
+    heard = Heard(reader.feed(sse([START, *say("Yes"), end()])) + reader.end())
+
+    assert (heard.text, heard.finish) == ("Yes", finish)

@@ -90,3 +90,53 @@ def test_it_is_what_the_caller_gets(said: str, data: Any) -> None:
             assert (await home.router.process(asked)).data == data
 
     run(main)
+
+
+KIND = {"type": "string", "enum": ["cat", "dog"]}
+
+
+@pytest.mark.parametrize(
+    ("data", "schema"),
+    [
+        ({"a": 1, "more": "x"}, fields(("a",), a={"type": "integer"})),
+        ({"a": 3.0}, fields(a={"type": "integer"})),
+        ({"a": 3}, fields(a={"type": "number"})),
+        ({"a": "cat"}, fields(a=KIND)),
+        ({"a": ["cat", "dog"]}, fields(a={"type": "array", "items": KIND})),
+        ({"a": {"b": True}}, fields(a=fields(("b",), b={"type": "boolean"}))),
+        ({"a": 5}, fields(a={"anyOf": [STRING, {"type": "integer"}]})),
+        ({"a": None}, fields(("a",), a={"type": ["string", "null"]})),
+        ({"a": "2026"}, fields(a={"type": "date"})),
+        ({"a": [1]}, fields(a={"$ref": "#/definitions/other"})),
+        ({"a": "x"}, fields(a={"type": "string", "minLength": 5})),
+        ({"a": "b"}, fields(a={"const": "b"})),
+    ],
+)
+def test_data_of_the_right_shape_is_taken(data: dict[str, Any], schema: dict[str, Any]) -> None:
+    assert shaped(json.dumps(data), schema) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "schema"),
+    [
+        ({}, fields(("a",), a=STRING)),
+        ({"a": 1}, fields(a=STRING)),
+        ({"a": "1"}, fields(a={"type": "integer"})),
+        ({"a": 1.5}, fields(a={"type": "integer"})),
+        ({"a": True}, fields(a={"type": "number"})),
+        ({"a": 1}, fields(a={"type": "boolean"})),
+        ({"a": "bird"}, fields(a=KIND)),
+        ({"a": "c"}, fields(a={"const": "b"})),
+        ({"a": ["cat", "bird"]}, fields(a={"type": "array", "items": KIND})),
+        ({"a": {"b": 1}}, fields(a=STRING)),
+        ({"a": "x"}, fields(a=fields(b=STRING))),
+        ({"a": {}}, fields(a=fields(("b",), b=STRING))),
+        ({"a": True}, fields(a={"anyOf": [STRING, {"type": "integer"}]})),
+        ({"a": None}, fields(("a",), a=STRING)),
+        (["a"], fields(("a",), a=STRING)),
+        ("a", fields()),
+    ],
+)
+def test_data_of_another_shape_is_none(data: Any, schema: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="shape"):
+        shaped(json.dumps(data), schema)

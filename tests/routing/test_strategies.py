@@ -152,6 +152,17 @@ def test_who_was_limited_does_not_get_all_at_once_afterwards() -> None:
     run(main)
 
 
+def test_a_preference_is_not_paid_back() -> None:
+    """Who could not have had a request gains nothing by it."""
+
+    async def main(clock: LoopClock) -> None:
+        home = three(clock, "weighted")
+        assert await one_by_one(home, 50, pins=Pins(prefer=("a",))) == "a" * 50
+        assert Counter(await one_by_one(home, 9)) == {"a": 3, "b": 3, "c": 3}
+
+    run(main)
+
+
 def test_a_pool_takes_its_own_turns_with_its_own_weights() -> None:
     async def main(clock: LoopClock) -> None:
         members = (Member("a", weight=3), Member("b", weight=1), Member("c", weight=0))

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -13,13 +13,32 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError,
 from homeassistant.helpers import config_validation as cv
 
 from ..answers import refusal_data, to_exception
-from ..callers import caller_of, provider_id
+from ..callers import caller_of, pool_id, provider_id
 from ..const import DOMAIN
 from ..hub import Hub
+from ..lasting import area_of, lasting_id
 from ..pictures import collect, useful_edge
-from ..routing.model import Bounds, Message, Op, Part, Pins, Request, Role, Sampling, Text
+from ..pictures_of_media import CONTENT_ID, entity_of, file_source, media_source
+from ..plug_ins import kinds
+from ..routing.model import (
+    Bounds,
+    CacheMode,
+    Degrade,
+    Image,
+    Message,
+    Op,
+    Pins,
+    Priority,
+    Request,
+    Role,
+    Sampling,
+    Text,
+)
 from ..routing.money import to_picodollars
 from ..routing.refusals import RequestFailed
+from ..settings import picture_size
+from ..stored_models import CAPABILITIES
+from .structure import structure
 
 _MOST_TOKENS = 1_000_000
 _LONGEST_TIMEOUT = 3_600
@@ -31,13 +50,32 @@ class Field(StrEnum):
     PROMPT = "prompt"
     SYSTEM = "system"
     IMAGES = "images"
+    MEDIA = "media"
+    FILES = "files"
+    STRUCTURE = "structure"
+    HISTORY = "history"
+    TRIM = "trim"
+    CONVERSATION = "conversation"
+    POOL = "pool"
     PROVIDER = "provider"
     MODEL = "model"
+    PREFER = "prefer"
+    EXCLUDE = "exclude"
+    STRATEGY = "strategy"
+    NEEDS = "needs"
     MAX_TOKENS = "max_tokens"
     TEMPERATURE = "temperature"
+    TOP_P = "top_p"
+    REASONING = "reasoning"
     MAX_COST = "max_cost"
+    MAX_LATENCY = "max_latency"
+    ATTEMPTS = "attempts"
     TIMEOUT = "timeout"
     LOCAL_ONLY = "local_only"
+    CACHE = "cache"
+    STALE_OK = "stale_ok"
+    DEFAULT_TEXT = "default_text"
+    PRIORITY = "priority"
     LABEL = "label"
     ON_ERROR = "on_error"
 
@@ -59,11 +97,25 @@ def on_error(default: OnError = OnError.RAISE) -> dict[vol.Marker, Any]:
     return {vol.Optional(Field.ON_ERROR, default=default): vol.In([each.value for each in OnError])}
 
 
+_NEEDS = ("vision", "tools", "structured", "reasoning")
+_MOST_TURNS = 500
+_PROVIDERS = vol.All(cv.ensure_list, [cv.string])
+_TURN = vol.Schema(
+    {vol.Required("role"): vol.In([Role.USER.value, Role.ASSISTANT.value]), vol.Required("text"): cv.string}
+)
+_MEDIUM = vol.Schema({vol.Required(CONTENT_ID): cv.string}, extra=vol.REMOVE_EXTRA)
+
 # Of whom it is asked, and within which bounds.
 ROUTE_FIELDS: dict[vol.Marker, Any] = {
-    vol.Optional(Field.PROVIDER): vol.All(cv.ensure_list, [cv.string]),
+    vol.Optional(Field.POOL): cv.string,
+    vol.Optional(Field.PROVIDER): _PROVIDERS,
     vol.Optional(Field.MODEL): cv.string,
+    vol.Optional(Field.PREFER): _PROVIDERS,
+    vol.Optional(Field.EXCLUDE): _PROVIDERS,
+    vol.Optional(Field.STRATEGY): cv.string,
     vol.Optional(Field.MAX_COST): vol.All(vol.Coerce(float), vol.Range(min=0)),
+    vol.Optional(Field.MAX_LATENCY): vol.All(vol.Coerce(float), vol.Range(min=0.1, max=_LONGEST_TIMEOUT)),
+    vol.Optional(Field.ATTEMPTS): vol.All(vol.Coerce(int), vol.Range(min=1, max=20)),
     vol.Optional(Field.TIMEOUT): seconds(_LONGEST_TIMEOUT),
     vol.Optional(Field.LOCAL_ONLY): cv.boolean,
     vol.Optional(Field.LABEL): vol.All(cv.string, vol.Length(max=64)),
@@ -72,8 +124,20 @@ ROUTE_FIELDS: dict[vol.Marker, Any] = {
 CHAT_FIELDS: dict[vol.Marker, Any] = {
     vol.Optional(Field.SYSTEM): cv.string,
     vol.Optional(Field.IMAGES): cv.entity_ids,
+    vol.Optional(Field.MEDIA): vol.All(cv.ensure_list, [_MEDIUM]),
+    vol.Optional(Field.FILES): vol.All(cv.ensure_list, [vol.All(cv.string, vol.Length(min=1, max=2_000))]),
+    vol.Optional(Field.STRUCTURE): structure,
+    vol.Optional(Field.HISTORY): vol.All([_TURN], vol.Length(max=_MOST_TURNS)),
+    vol.Optional(Field.TRIM): cv.boolean,
+    vol.Optional(Field.CONVERSATION): vol.All(cv.string, vol.Length(min=1, max=128)),
+    vol.Optional(Field.NEEDS): vol.All(cv.ensure_list, [vol.In(_NEEDS)]),
     vol.Optional(Field.MAX_TOKENS): vol.All(vol.Coerce(int), vol.Range(min=1, max=_MOST_TOKENS)),
     vol.Optional(Field.TEMPERATURE): vol.All(vol.Coerce(float), vol.Range(min=0, max=2)),
+    vol.Optional(Field.TOP_P): vol.All(vol.Coerce(float), vol.Range(min=0, max=1)),
+    vol.Optional(Field.REASONING): vol.In(["low", "medium", "high"]),
+    vol.Optional(Field.CACHE): vol.In([mode.value for mode in CacheMode]),
+    vol.Optional(Field.STALE_OK): cv.boolean,
+    vol.Optional(Field.DEFAULT_TEXT): cv.string,
 }
 PROMPT_FIELDS: dict[vol.Marker, Any] = {vol.Required(Field.PROMPT): cv.string, **CHAT_FIELDS, **ROUTE_FIELDS}
 
@@ -83,9 +147,9 @@ async def returned(hub: Hub, wish: str, answer: Awaitable[dict[str, Any]]) -> di
     try:
         return await answer
     except RequestFailed as err:
-        exception = to_exception(err, hub.provider_name)
+        exception = to_exception(err, hub.name_of)
         if wish == OnError.RETURN:
-            return refusal_data(err, exception, hub.provider_name)
+            return refusal_data(err, exception, hub.name_of)
         raise exception from err
     except Unauthorized:
         raise
@@ -104,14 +168,57 @@ async def chat_request(hub: Hub, call: ServiceCall, data: Mapping[str, Any]) -> 
     if not prompt.strip():
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="empty_prompt")
     request = await _request(hub, call, data)
-    pictures = await collect(
-        hub.hass, call.context, data.get(Field.IMAGES, []), max_edge=useful_edge(hub.router.config, request)
-    )
-    parts: tuple[Part, ...] = (*pictures, Text(prompt))
-    messages: tuple[Message, ...] = (Message(Role.USER, parts),)
+    shown = _shown(data)
+    pictures = await _pictures(hub, call, data, request, shown)
+    messages = [Message(Role(turn["role"]), (Text(turn["text"]),)) for turn in data.get(Field.HISTORY, ())]
+    messages.append(Message(Role.USER, (*pictures, Text(prompt))))
     if system := data.get(Field.SYSTEM):
-        messages = (Message(Role.SYSTEM, (Text(system),)), *messages)
-    return replace(request, messages=messages, sampling=Sampling(temperature=data.get(Field.TEMPERATURE)))
+        messages.insert(0, Message(Role.SYSTEM, (Text(system),)))
+    needs = request.needs
+    for name in data.get(Field.NEEDS, ()):
+        needs |= CAPABILITIES[name]
+    degrade = Degrade(data.get(Field.STALE_OK, False), data.get(Field.DEFAULT_TEXT))
+    return replace(
+        request,
+        messages=tuple(messages),
+        session_id=data.get(Field.CONVERSATION),
+        structure=data.get(Field.STRUCTURE),
+        sampling=Sampling(
+            temperature=data.get(Field.TEMPERATURE),
+            top_p=data.get(Field.TOP_P),
+            reasoning=data.get(Field.REASONING),
+        ),
+        needs=needs,
+        cache_mode=CacheMode(data.get(Field.CACHE, CacheMode.DEFAULT)),
+        priority=Priority(data.get(Field.PRIORITY, Priority.AUTOMATION)),
+        # Under whichever name a rule knows them.
+        entities=tuple(dict.fromkeys(name for each in shown for name in (each, lasting_id(hub.hass, each)))),
+        areas=tuple(dict.fromkeys(area for each in shown if (area := area_of(hub.hass, each)) is not None)),
+        trim=data.get(Field.TRIM, False),
+        degrade=None if degrade == Degrade() else degrade,
+    )
+
+
+def pictures_in(request: Request) -> int:
+    """Count a request's pictures."""
+    return sum(isinstance(part, Image) for message in request.messages for part in message.parts)
+
+
+def _shown(data: Mapping[str, Any]) -> list[str]:
+    """Return the entities whose pictures are sent along."""
+    picked = (entity_of(media) for media in data.get(Field.MEDIA, ()))
+    return [*data.get(Field.IMAGES, ()), *(entity_id for entity_id in picked if entity_id is not None)]
+
+
+async def _pictures(
+    hub: Hub, call: ServiceCall, data: Mapping[str, Any], request: Request, entity_ids: Sequence[str]
+) -> tuple[Image, ...]:
+    local_only = request.local_only or hub.router.config.local_only
+    sources = [media_source(hub.hass, media) for media in data.get(Field.MEDIA, ()) if entity_of(media) is None]
+    sources += (file_source(hub.hass, place, local_only=local_only) for place in data.get(Field.FILES, ()))
+    useful = useful_edge(hub.router.config, request, kinds(hub.hass))
+    edge = min(picture_size(hub.entry.options) or useful, useful)
+    return await collect(hub.hass, call.context, entity_ids, sources, max_edge=edge)
 
 
 async def embedding_request(hub: Hub, call: ServiceCall, texts: list[str], data: Mapping[str, Any]) -> Request:
@@ -129,18 +236,30 @@ async def embedding_request(hub: Hub, call: ServiceCall, texts: list[str], data:
 
 async def _request(hub: Hub, call: ServiceCall, data: Mapping[str, Any]) -> Request:
     """Return a request without what is asked: who asks, of whom, within which bounds."""
-    providers = tuple(provider_id(hub, reference) for reference in data.get(Field.PROVIDER, ()))
     max_cost = data.get(Field.MAX_COST)
+
+    def providers(field: Field) -> tuple[str, ...]:
+        return tuple(provider_id(hub, reference) for reference in data.get(field, ()))
+
     return Request(
         id=new_id(),
         caller=await caller_of(call.hass, call.context),
         messages=(),
-        pins=Pins(providers=providers, models=(data[Field.MODEL],) if Field.MODEL in data else ()),
+        pins=Pins(
+            pool=pool_id(hub, data[Field.POOL]) if Field.POOL in data else None,
+            providers=providers(Field.PROVIDER),
+            models=(data[Field.MODEL],) if Field.MODEL in data else (),
+            prefer=providers(Field.PREFER),
+            exclude=providers(Field.EXCLUDE),
+            strategy=data.get(Field.STRATEGY),
+        ),
         local_only=data.get(Field.LOCAL_ONLY, False),
         bounds=Bounds(
             timeout=data.get(Field.TIMEOUT),
+            attempts=data.get(Field.ATTEMPTS),
             max_cost=None if max_cost is None else to_picodollars(max_cost),
             max_output=data.get(Field.MAX_TOKENS),
+            max_latency=data.get(Field.MAX_LATENCY),
         ),
         label=data.get(Field.LABEL),
     )

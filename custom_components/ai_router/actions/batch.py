@@ -24,6 +24,7 @@ from .asking import (
     chat_request,
     new_id,
     on_error,
+    pictures_in,
     returned,
     seconds,
 )
@@ -132,7 +133,7 @@ class _Batch:
         left = self._end - self._hub.hass.loop.time()
         bounds = replace(request.bounds, timeout=tighter(prompt.get(Field.TIMEOUT), left))
         reply = await self._hub.router.process(replace(request, bounds=bounds, priority=Priority.BATCH))
-        return reply_data(reply, self._hub.provider_name, len(data.get(Field.IMAGES, ())))
+        return reply_data(reply, self._hub.name_of, pictures_in(request))
 
     def _tell(self) -> None:
         """Say how far it is: numbers and the caller's own label, nothing of what was asked or answered."""

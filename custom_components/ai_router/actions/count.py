@@ -11,7 +11,10 @@ from ..hub import Hub
 from .asking import PROMPT_FIELDS, Field, chat_request, on_error, returned
 
 _ACTION = "count_tokens"
-_NOT_ASKED = (Field.MAX_TOKENS, Field.TEMPERATURE, Field.MAX_COST, Field.LABEL)
+_NOT_ASKED = (
+    *(Field.MAX_TOKENS, Field.TEMPERATURE, Field.TOP_P, Field.REASONING, Field.MAX_COST, Field.MAX_LATENCY),
+    *(Field.ATTEMPTS, Field.LABEL, Field.CACHE, Field.STALE_OK, Field.DEFAULT_TEXT, Field.CONVERSATION),
+)
 _SCHEMA = vol.Schema(
     {**{field: check for field, check in PROMPT_FIELDS.items() if field not in _NOT_ASKED}, **on_error()}
 )

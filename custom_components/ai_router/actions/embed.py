@@ -80,5 +80,5 @@ def _as_lists(vectors: tuple[Vector, ...]) -> list[list[float]]:
 
 
 def _told(hub: Hub, reply: Reply) -> dict[str, Any]:
-    told = reply_data(reply, hub.provider_name, 0)
+    told = reply_data(reply, hub.name_of, 0)
     return {name: told[name] for name in _TOLD}

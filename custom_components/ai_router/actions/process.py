@@ -10,11 +10,19 @@ from ..answers import plan_data, reply_data
 from ..callers import loaded
 from ..const import DOMAIN
 from ..hub import Hub
-from .asking import PROMPT_FIELDS, Field, chat_request, on_error, returned
+from ..routing.model import Priority
+from .asking import PROMPT_FIELDS, Field, chat_request, on_error, pictures_in, returned
 
 PROCESS = "process"
 _DRY_RUN = "dry_run"
-_SCHEMA = vol.Schema({**PROMPT_FIELDS, vol.Optional(_DRY_RUN, default=False): cv.boolean, **on_error()})
+_SCHEMA = vol.Schema(
+    {
+        **PROMPT_FIELDS,
+        vol.Optional(Field.PRIORITY): vol.In([priority.value for priority in Priority]),
+        vol.Optional(_DRY_RUN, default=False): cv.boolean,
+        **on_error(),
+    }
+)
 
 
 @callback
@@ -34,6 +42,6 @@ async def _process(hub: Hub, call: ServiceCall) -> dict[str, Any]:
     data = call.data
     request = await chat_request(hub, call, data)
     if data[_DRY_RUN]:
-        return plan_data(hub.router.plan(request), hub.provider_name, request.id)
+        return plan_data(hub.router.plan(request), hub.name_of, request.id)
     reply = await hub.router.process(request)
-    return reply_data(reply, hub.provider_name, len(data.get(Field.IMAGES, ())))
+    return reply_data(reply, hub.name_of, pictures_in(request))

@@ -8,7 +8,7 @@ from typing import Any
 from ..routing.failures import FailureClass
 from ..routing.model import Call, Image, JsonObject, Message, Role, Structure, Text, ToolCall, ToolResult
 from .anthropic_models import may_be_forced, thinking
-from .conversation import as_made, in_hand, joined, picture, schema_in_words, split, unsent
+from .conversation import as_made, in_hand, joined, picture, schema_in_words, split, unsent, with_ids
 from .error_bodies import ErrorBody
 from .schemas import narrowed
 
@@ -18,6 +18,7 @@ _FORCE = "tool_choice"
 # What these refusals are about is this one conversation or schema: the next may be taken.
 OF_THIS_CALL = frozenset({_REPLAY, _FORMAT})
 _CACHED = {"type": "ephemeral"}
+_IDS = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _COUNTED = frozenset({"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"})
 _THINKS = frozenset({"adaptive", "enabled"})
 
@@ -46,11 +47,6 @@ def _text_block(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _call_id(told: str) -> str:
-    """Return an id as it is taken here: calls that another provider's model made may have any."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", told) or "_"
-
-
 def _user(message: Message) -> dict[str, Any]:
     parts = message.parts
     if not any(isinstance(part, Image) for part in parts):
@@ -76,7 +72,7 @@ def _results(messages: Iterator[Message]) -> dict[str, Any]:
         for part in message.parts:
             if isinstance(part, ToolResult):
                 content = [_text_block(part.content)] if part.content.strip() else []
-                results.append({"type": "tool_result", "tool_use_id": _call_id(part.call_id), "content": content})
+                results.append({"type": "tool_result", "tool_use_id": part.call_id, "content": content})
             elif isinstance(part, Image):
                 (others if content is None else content).append(_picture_block(part))
             elif isinstance(part, Text) and part.text.strip():
@@ -96,7 +92,7 @@ def _assistant(message: Message) -> list[dict[str, Any]]:
         if isinstance(part, Image):
             raise unsent(FailureClass.CAPABILITY, "a picture cannot be sent as the model's own words")
         if isinstance(part, ToolCall):
-            blocks.append({"type": "tool_use", "id": _call_id(part.id), "name": part.name, "input": part.arguments})
+            blocks.append({"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments})
     return blocks
 
 
@@ -166,6 +162,7 @@ def _schema(parameters: JsonObject) -> dict[str, Any]:
 def messages_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
     """Return the body for a call. May block where there are pictures. Raises `AttemptFailed`."""
     system, turns = split(call.messages)
+    turns = with_ids(turns, _IDS)
     wishes = _wishes(call, refused)
     tools = [
         {"name": tool.name, "description": tool.description, "input_schema": _schema(tool.parameters)}

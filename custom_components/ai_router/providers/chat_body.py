@@ -2,19 +2,19 @@
 
 import re
 from collections.abc import Collection, Iterator
-from hashlib import sha256
 from typing import Any
 
 from ..routing.failures import FailureClass
 from ..routing.model import Call, Image, Message, Role, Text, Thinking, ToolCall, ToolResult
-from .conversation import dumps, function, in_hand, joined, picture, schema_in_words, split, unsent
+from .conversation import dumps, function, in_hand, joined, picture, schema_in_words, split, unsent, with_ids
 from .error_bodies import ErrorBody
 from .presets import BASELINE, Preset, Replay
 
 OUTPUT_NEWER = "max_completion_tokens"
 _OUTPUT = "max_tokens"
 FORMAT, JSON_OBJECT = "response_format", "json_object"
-_NINE = re.compile(r"[A-Za-z0-9]{9}")
+# What an id of a call may be.
+_NINE, _ANY = re.compile(r"[A-Za-z0-9]{9}"), re.compile(r"[!-~]{1,64}")
 # Everyday words: only in quotes are they fields.
 _EVERYDAY = frozenset({"provider", "reasoning", "stop", "thinking"})
 # What may be said of the server's own providers, and is not said here (one that keeps or sells what it is sent).
@@ -38,11 +38,6 @@ def _user(message: Message) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
-def _call_id(told: str, preset: Preset) -> str:
-    """Return an id as it is taken: calls that another provider's model made may have any."""
-    return told if not preset.nine or _NINE.fullmatch(told) else sha256(told.encode()).hexdigest()[:9]
-
-
 def _reasoned(message: Message, call: Call, preset: Preset) -> dict[str, Any]:
     """Return the reasoning behind a turn's calls as it has to go back."""
     own = [part for part in message.parts if isinstance(part, Thinking) and part.origin == call.target]
@@ -62,7 +57,7 @@ def _assistant(message: Message, call: Call, preset: Preset, *, under_way: bool)
     text = joined(message.parts)
     calls = [
         {
-            "id": _call_id(part.id, preset),
+            "id": part.id,
             "type": "function",
             "function": {"name": part.name, "arguments": dumps(part.arguments).decode()},
         }
@@ -86,7 +81,7 @@ def _turns(messages: list[Message], call: Call, preset: Preset) -> Iterator[dict
         if message.role is Role.TOOL:
             for part in message.parts:
                 if isinstance(part, ToolResult):
-                    yield {"role": "tool", "tool_call_id": _call_id(part.call_id, preset), "content": part.content}
+                    yield {"role": "tool", "tool_call_id": part.call_id, "content": part.content}
                 elif isinstance(part, Image):
                     # A tool's answer takes text only, and all answers come before the next turn.
                     pictures.append(part)
@@ -149,7 +144,7 @@ def chat_body(call: Call, refused: Collection[str] = (), preset: Preset = BASELI
     optional = _optional(call, refused, preset)
     if call.structure is not None and FORMAT not in optional:
         system = f"{system}\n\n{schema_in_words(call.structure)}".strip()
-    said = _turns(turns, call, preset)
+    said = _turns(with_ids(turns, _NINE if preset.nine else _ANY), call, preset)
     messages = list(_answered(said) if preset.answered else said)
     if system:
         messages.insert(0, {"role": "system", "content": system})

@@ -26,6 +26,8 @@ _FINISHES = {
     "model_length": Finish.LENGTH,
     "content_filter": Finish.FILTERED,
 }
+# What was cut stays cut, whatever is said after it.
+_NOT_WHOLE = (Finish.LENGTH, Finish.FILTERED)
 
 
 @dataclass(slots=True)
@@ -90,7 +92,7 @@ class ChatReader(Reader):
                 if self._preset.replay is Replay.DETAILS:
                     self._detail(delta.get("reasoning_details"))
             finish = choice.get("finish_reason")
-            if finish:
+            if finish and (finish == "error" or _FINISHES.get(self._finish) not in _NOT_WHOLE):
                 self._finish = str(finish)
             if choice.get("error"):
                 # What went wrong with the one choice there is stands in it, when it is not a stream.

@@ -6,8 +6,9 @@ from typing import Any
 from ..routing.model import Usage
 from ..routing.money import Picodollars, to_picodollars
 
-# More than any answer has: a count above it is nonsense.
-_MANY = 10**12
+# More than any answer has: a count above it is nonsense, and its price would not fit into 64 bits.
+MANY = 10**9
+_NUMBER = (int, float)
 # No answer costs as many dollars.
 _DEAREST = 1_000_000
 
@@ -17,7 +18,7 @@ def count(holder: Any, *names: str) -> int:
     if isinstance(holder, dict):
         for name in names:
             value = holder.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _MANY:
+            if value and isinstance(value, _NUMBER) and value is not True and 0 < value < MANY:
                 return int(value)
     return 0
 

@@ -1,14 +1,31 @@
 """What every protocol needs of a call before it can be written down."""
 
 import asyncio
+import re
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
-from ..routing.model import Audio, Call, Image, Message, Role, Structure, Text, Thinking, Tool, ToolCall, ToolResult
+from ..routing.model import (
+    Audio,
+    Call,
+    Image,
+    Message,
+    Part,
+    Role,
+    Structure,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 
 # A character takes at most four bytes: more of them may make a body of over 256 kB.
 _MANY_CHARACTERS = 64 * 1024
@@ -39,6 +56,38 @@ def split(messages: Iterable[Message]) -> tuple[str, list[Message]]:
 def in_hand(turns: Sequence[Message]) -> int:
     """Return where the turn that is not finished begins: behind the last words of the user."""
     return max((place for place, turn in enumerate(turns, 1) if turn.role is Role.USER), default=0)
+
+
+def with_ids(turns: list[Message], taken: re.Pattern[str]) -> list[Message]:
+    """Return the turns with ids of calls that match `taken`, each only once.
+
+    Another provider's model may have given any, and servers that number anew in every answer give the same again.
+    """
+    if not any(turn.role is Role.TOOL for turn in turns):
+        return turns
+    times: Counter[str] = Counter()
+    given: set[str] = set()
+    names: dict[str, str] = {}
+
+    def name(told: str) -> str:
+        times[told] += 1
+        if taken.fullmatch(told) and told not in given:
+            return told
+        # Nine letters and digits: the one form of an id that every server takes.
+        return sha256(f"{times[told]} {told}".encode()).hexdigest()[:9]
+
+    def of(part: Part) -> Part:
+        if isinstance(part, ToolCall):
+            names[part.id] = name(part.id)
+            given.add(names[part.id])
+            return part if names[part.id] == part.id else replace(part, id=names[part.id])
+        if isinstance(part, ToolResult) and part.call_id not in names:
+            names[part.call_id] = name(part.call_id)
+        if isinstance(part, ToolResult) and names[part.call_id] != part.call_id:
+            return replace(part, call_id=names[part.call_id])
+        return part
+
+    return [replace(turn, parts=tuple(map(of, turn.parts))) for turn in turns]
 
 
 def as_made(message: Message, call: Call, kind: str, key: str) -> list[dict[str, Any]] | None:

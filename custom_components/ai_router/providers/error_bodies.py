@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import orjson
+from .json_text import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,12 @@ def error_body(data: Any) -> ErrorBody | None:
 
 
 def parsed(body: bytes) -> Any:
-    """Return the JSON in a body, None where there is none."""
+    """Return the JSON in a body, None where there is none. A stream that was refused may be refused in its own form."""
+    if body.startswith(b"data:"):
+        body = body.removeprefix(b"data:").partition(b"\n")[0]
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return read_json(body)
+    except ValueError:
         return None
 
 

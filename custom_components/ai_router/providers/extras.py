@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 
 MAX_TEXT = 16_000
+# Shorter ones are counts and switches: hiding them would garble any text.
+_LONG_NUMBER = 100_000
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # The connection's own, and what says how the body is to be read.
 _OWN_HEADERS = frozenset(
@@ -127,3 +129,5 @@ def secrets_in(headers: Mapping[str, str], body: Any) -> Iterator[str]:
             yield from secrets_in({}, value)
     elif isinstance(body, str):
         yield body
+    elif isinstance(body, int) and abs(body) >= _LONG_NUMBER:
+        yield str(body)

@@ -81,7 +81,8 @@ class GeminiReader(Reader):
             if isinstance(part, dict):
                 self._part(part)
         reason = candidate.get("finishReason")
-        if reason:
+        # What was cut stays cut, whatever is said after it.
+        if reason and _FINISHES.get(self._finish) not in (Finish.LENGTH, Finish.FILTERED):
             self._finish = str(reason)
 
     def _part(self, part: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ Bytes are cut at line ends only, so a character that is split over two chunks is
 
 from typing import override
 
+_BOM = b"\xef\xbb\xbf"
 MAX_MESSAGE = 1_000_000
 
 
@@ -15,13 +16,14 @@ class MessageTooLong(Exception):
 class JsonLines:
     """Newline-delimited messages. `limit` is bytes a message may take."""
 
-    __slots__ = ("_held", "_limit", "_parts")
+    __slots__ = ("_begun", "_held", "_limit", "_parts")
 
     def __init__(self, limit: int = MAX_MESSAGE) -> None:
         """Begin with nothing held back."""
         self._limit = limit
         self._parts: list[bytes] = []
         self._held = 0
+        self._begun = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take a chunk; return the messages that are whole. Raises `MessageTooLong`."""
@@ -42,6 +44,9 @@ class JsonLines:
         if self._held:
             self._parts.append(data)
             data = b"".join(self._parts)
+        if not self._begun:
+            self._begun = True
+            data = data.removeprefix(_BOM)
         lines = data.split(b"\n")
         rest = lines.pop()
         self._parts = [rest] if rest else []
@@ -52,28 +57,34 @@ class JsonLines:
 
 
 class ServerSentEvents(JsonLines):
-    """The data of server-sent events. Comments, names, ids and retry times are passed over."""
+    """The data of server-sent events. Comments, names, ids and retry times are passed over.
 
-    __slots__ = ("_data", "_size")
+    A line ends with CR, LF or both, as the standard of such events says.
+    """
+
+    __slots__ = ("_after_cr", "_data", "_size")
 
     def __init__(self, limit: int = MAX_MESSAGE) -> None:
         """Begin before the first event."""
         super().__init__(limit)
         self._data: list[bytes] = []
         self._size = 0
+        self._after_cr = False
 
     @override
     def feed(self, data: bytes) -> list[bytes]:
         """Take a chunk; return the data of the events that are whole. Raises `MessageTooLong`."""
+        if self._after_cr or b"\r" in data:
+            data = self._with_one_end(data)
         events: list[bytes] = []
         for line in self._lines(data):
             if line.startswith(b"data:"):
                 value = line[6:] if line.startswith(b" ", 5) else line[5:]
-                self._data.append(value[:-1] if value.endswith(b"\r") else value)
+                self._data.append(value)
                 self._size += len(value)
                 if self._size > self._limit:
                     raise MessageTooLong
-            elif not line or line == b"\r":
+            elif not line:
                 self._dispatch(events)
         return events
 
@@ -83,6 +94,13 @@ class ServerSentEvents(JsonLines):
         events = self.feed(b"\n")
         self._dispatch(events)
         return events
+
+    def _with_one_end(self, data: bytes) -> bytes:
+        """Let every line end with LF alone, also where CR and LF came apart."""
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]
+        self._after_cr = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _dispatch(self, events: list[bytes]) -> None:
         if not self._data:

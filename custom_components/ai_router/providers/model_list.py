@@ -9,7 +9,8 @@ from ..routing.money import FREE, Prices, PriceSpan, Rates, to_picodollars
 from .capabilities import CHAT, guess
 
 _MAX_MODELS = 5_000
-_CONTEXT = ("max_model_len", "context_length", "context_window", "max_context_length")
+_CONTEXT = ("max_model_len", "context_length", "context_window", "max_context_length", "max_input_tokens")
+_OUTPUT = ("max_completion_tokens", "max_output_tokens")
 # OpenRouter's price fields and our buckets. Prices per picture have no bucket: pictures are billed by their tokens.
 _PRICES = {
     "prompt": ("fresh_in", "cache_read", "cache_write_5m", "cache_write_1h", "image_in", "audio_in"),
@@ -129,7 +130,7 @@ def _model(entry: dict[str, Any], *, local: bool) -> Model:
         entry["id"],
         caps,
         _positive(entry, *_CONTEXT) or _positive(entry.get("meta"), "n_ctx_train"),
-        _positive(top, "max_completion_tokens") or _positive(entry, "max_completion_tokens"),
+        _positive(top, "max_completion_tokens") or _positive(entry, *_OUTPUT),
         FREE if prices is None and local else prices,
         local,
         told,

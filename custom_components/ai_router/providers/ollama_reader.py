@@ -4,6 +4,7 @@ from typing import Any, override
 
 from ..routing.failures import Billed, Failure, FailureClass, Phase
 from ..routing.model import Finish, ToolCall, Usage
+from .chat_usage import MANY
 from .lines import JsonLines
 from .ollama_models import names_a_cloud
 from .replies import Replies
@@ -83,7 +84,7 @@ class OllamaReader(Reader):
             self._finish = Finish.TOOLS
         read, written = message.get("prompt_eval_count"), message.get("eval_count")
         # The count of what was read is left out where all of it was still known: that is not zero tokens.
-        if isinstance(read, int) and isinstance(written, int) and min(read, written) >= 0:
+        if isinstance(read, int) and isinstance(written, int) and 0 <= read < MANY and 0 <= written < MANY:
             self.usage = Usage(fresh_in=read, text_out=written)
 
     @override

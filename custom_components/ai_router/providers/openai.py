@@ -65,7 +65,7 @@ class OpenAI(AdaptingProvider):
 
     @override
     def _reader(self, call: Call) -> ResponsesReader:
-        return ResponsesReader(self._transport.replies, call.target.model_id)
+        return ResponsesReader(self._transport.replies, call.target.model_id, call.max_output)
 
     @override
     def _body(self, call: Call, refused: frozenset[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..routing.failures import FailureClass
 from ..routing.model import Call, Image, Message, Part, Role, Structure, Text, ToolCall, ToolResult
-from .conversation import as_made, dumps, in_hand, joined, picture, schema_in_words, split, unsent
+from .conversation import as_made, dumps, in_hand, joined, picture, schema_in_words, split, unsent, with_ids
 from .error_bodies import ErrorBody
 from .openai_models import Family, effort, family, reasons
 from .schemas import narrowed
@@ -16,6 +16,7 @@ _FORMAT = "format"
 _JSON_MODE = "json_mode"
 # What these refusals are about is this one conversation or schema: the next may be taken.
 OF_THIS_CALL = frozenset({_REPLAY, _FORMAT})
+_IDS = re.compile(r"[!-~]{1,64}")
 _CONSTRAINTS = frozenset(
     {
         "exclusiveMaximum",
@@ -79,7 +80,8 @@ def _own(message: Message) -> Iterator[dict[str, Any]]:
     if any(isinstance(part, Image) for part in message.parts):
         raise unsent(FailureClass.CAPABILITY, "a picture cannot be sent as the model's own words")
     if text := joined(message.parts):
-        yield {"role": "assistant", "content": text}
+        # The type may be left out, but not every server that speaks this does without.
+        yield {"type": "message", "role": "assistant", "content": text}
     for part in message.parts:
         if isinstance(part, ToolCall):
             arguments = dumps(part.arguments).decode()
@@ -158,6 +160,7 @@ def _wishes(call: Call, refused: Collection[str]) -> dict[str, Any]:
 def responses_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
     """Return the body for a call. May block where there are pictures. Raises `AttemptFailed`."""
     system, turns = split(call.messages)
+    turns = with_ids(turns, _IDS)
     wishes = _wishes(call, refused)
     items = list(_items(turns, call, replay=wishes.pop(_REPLAY, False)))
     if call.structure is not None and _FORMAT not in wishes:

@@ -47,14 +47,15 @@ def _parts(item: dict[str, Any], field: str) -> list[dict[str, Any]]:
 
 
 class ResponsesReader(Reader):
-    """Reads one response."""
+    """Reads one response. `bound`: the tokens it was allowed."""
 
-    __slots__ = ("_finish", "_items", "_model", "_refused")
+    __slots__ = ("_bound", "_finish", "_items", "_model", "_refused")
 
-    def __init__(self, replies: Replies, model: str) -> None:
+    def __init__(self, replies: Replies, model: str, bound: int | None = None) -> None:
         """Begin before the first byte."""
         super().__init__(ServerSentEvents(), replies)
         self._model = model
+        self._bound = bound
         self._items: dict[int, dict[str, Any]] = {}
         self._refused = False
         self._finish: Finish | None = None
@@ -105,9 +106,11 @@ class ResponsesReader(Reader):
         if text and isinstance(text, str):
             self._thought(text)
 
-    def _keep(self, index: Any, item: Any) -> None:
-        if not isinstance(index, int) or not isinstance(item, dict):
+    def _keep(self, told: Any, item: Any) -> None:
+        if not isinstance(item, dict):
             return
+        # Some servers do not number what they stream.
+        index = told if isinstance(told, int) else len(self._items)
         if len(self._items) >= _MAX_ITEMS:
             self.failure = self._replies.malformed("too many items", self.phase)
             return
@@ -135,7 +138,8 @@ class ResponsesReader(Reader):
         self.usage = responses_usage(response.get("usage"))
         match response.get("status"):
             case "completed":
-                self._finish = Finish.STOP
+                # Some servers call an answer complete that was cut at its bound.
+                self._finish = Finish.LENGTH if self._used_up() else Finish.STOP
             case "incomplete":
                 details = response.get("incomplete_details")
                 reason = details.get("reason") if isinstance(details, dict) else None
@@ -144,6 +148,9 @@ class ResponsesReader(Reader):
                 self._fail({"error": response.get("error")})
                 return
         self.done = True
+
+    def _used_up(self) -> bool:
+        return self._bound is not None and self.usage is not None and self.usage.output_tokens >= self._bound
 
     @override
     def _close(self) -> Finish | None:

@@ -28,12 +28,13 @@ COUNT_SECONDS = 10.0
 class ProviderSetup:
     """One provider as the household set it up. `models` are those it uses; `options` belong to the kind.
 
-    `headers` and `body` are what it adds to all that is sent and to the body of a chat: secrets, like the key.
+    `headers` and `body` are what it adds to all that is sent and to the body of a chat: secrets, like the key. So may
+    an address be, as it was typed.
     """
 
     id: str
     kind: str
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     key: str | None = field(default=None, repr=False)
     models: tuple[Model, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)

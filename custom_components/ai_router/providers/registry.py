@@ -1,8 +1,9 @@
 """All kinds of provider, and what each needs from the household."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
+from typing import Any
 
 from aiohttp import ClientSession
 
@@ -16,7 +17,7 @@ from .openai import OPENAI_URL, OpenAI
 from .openai_compatible import OpenAICompatible
 from .provider import ProviderSetup
 
-__all__ = ["KINDS", "Kind", "Need", "ProviderSetup"]
+__all__ = ["KINDS", "Kind", "Need", "Option", "ProviderSetup"]
 
 
 class Need(StrEnum):
@@ -28,6 +29,20 @@ class Need(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """A field of a kind's form. What is entered comes to `build` in `ProviderSetup.options` under `name`.
+
+    `label` is what the form shows. `selector` is one of Home Assistant's.
+    """
+
+    name: str
+    label: str
+    selector: Any
+    required: bool = False
+    default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One wire protocol. `build` raises `InvalidEndpoint`.
 
@@ -35,6 +50,11 @@ class Kind:
     server with a public address, and never makes a cloud model local. `asks`: options that it cannot do without.
     `extras`: a household may add headers and fields of the body. `max_edge`: a picture with longer edges (pixels) is
     made smaller by its models, or costs more than it shows.
+
+    `name` is that of another integration's kind; ours have theirs in the translations. `options` are asked for each
+    time the form is shown. `limits` are filled in for a new provider, as they are stored. `chosen`: the household
+    chooses among the models; else all are used, and there is no second page. `call_price`: it is paid by the call, so
+    a flat price of a call is asked for instead of prices of tokens.
     """
 
     id: str
@@ -46,6 +66,11 @@ class Kind:
     asks: tuple[str, ...] = ()
     extras: bool = False
     max_edge: int = 1_568
+    name: str = ""
+    options: Callable[[], Sequence[Option]] = tuple
+    limits: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    chosen: bool = True
+    call_price: bool = False
 
 
 KINDS: dict[str, Kind] = {

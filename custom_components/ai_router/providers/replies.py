@@ -12,6 +12,7 @@ from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, Fai
 from .chat_usage import count
 from .error_bodies import ErrorBody, error_body, looks_like_a_page, parsed
 from .rates import Headers, rate_windows, retry_at, wait_in_words
+from .spellings import forms_of
 
 _MAX_DETAIL = 300
 # Shorter "keys" are placeholders that people type for servers without keys; blanking them would garble any text.
@@ -35,6 +36,8 @@ _BY_CODE = {
     "authentication_error": FailureClass.CREDENTIAL,
     "permission_denied": FailureClass.CREDENTIAL,
     "organization_on_hold": FailureClass.CREDENTIAL,
+    # LiteLLM looks up keys that it does not know, be there anything to look in or not.
+    "no_db_connection": FailureClass.CREDENTIAL,
     "unsupported_country_region_territory": FailureClass.REGION,
     "data_residency_mismatch": FailureClass.REGION,
     "model_not_found": FailureClass.MODEL_MISSING,
@@ -81,10 +84,12 @@ _BY_STATUS = {
     405: FailureClass.MALFORMED,
     408: FailureClass.TRANSIENT,
     409: FailureClass.TRANSIENT,
+    410: FailureClass.MODEL_MISSING,
     413: FailureClass.TOO_LARGE,
     422: FailureClass.BAD_REQUEST,
     425: FailureClass.TRANSIENT,
     429: FailureClass.RATE_LIMIT,
+    451: FailureClass.REGION,
     499: FailureClass.TRANSIENT,
     501: FailureClass.CAPABILITY,
     503: FailureClass.OVERLOADED,
@@ -99,12 +104,14 @@ _BY_WORDS = (
     (FailureClass.BAD_REQUEST, "prompt is too long", FailureClass.CONTEXT_LENGTH),
     (FailureClass.BAD_REQUEST, "credit balance", FailureClass.BILLING),
     (FailureClass.BAD_REQUEST, "usage limits", FailureClass.BILLING),
+    (FailureClass.BAD_REQUEST, "invalid model name", FailureClass.MODEL_MISSING),
     (FailureClass.BAD_REQUEST, "enable-auto-tool-choice", FailureClass.CAPABILITY),
     (FailureClass.BAD_REQUEST, "does not support", FailureClass.CAPABILITY),
     (FailureClass.BAD_REQUEST, "not supported", FailureClass.CAPABILITY),
     (FailureClass.MODEL_MISSING, "no endpoints found that support", FailureClass.CAPABILITY),
     (FailureClass.MALFORMED, "no endpoints found that support", FailureClass.CAPABILITY),
     (FailureClass.MALFORMED, "no endpoints found", FailureClass.MODEL_MISSING),
+    (FailureClass.TRANSIENT, "input is not supported", FailureClass.CAPABILITY),
     (FailureClass.RATE_LIMIT, "request too large", FailureClass.TOO_LARGE),
     (FailureClass.RATE_LIMIT, "per day", FailureClass.QUOTA),
 )
@@ -132,14 +139,15 @@ def _class_of(status: int, error: ErrorBody | None, model: str) -> FailureClass:
     if status == HTTPStatus.NOT_FOUND and not ("model" in words or (model and model.lower() in words)):
         # No such path: a wrong address, not a missing model.
         return FailureClass.MALFORMED if error is None else _by_words(FailureClass.MALFORMED, error)
-    if status == HTTPStatus.FORBIDDEN and error is None:
-        # A wall in front of the server rather than the server: nothing is known about the key.
-        return FailureClass.UNKNOWN
     if status < HTTPStatus.BAD_REQUEST:
         return FailureClass.MALFORMED
     server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     cls = _BY_STATUS.get(status, FailureClass.TRANSIENT if server else FailureClass.BAD_REQUEST)
-    return cls if error is None else _by_words(cls, error)
+    if error is not None:
+        return _by_words(cls, error)
+    # A wall in front of the server rather than the server: nothing is known about the request, or the key.
+    walled = cls is FailureClass.BAD_REQUEST or status == HTTPStatus.FORBIDDEN
+    return FailureClass.UNKNOWN if walled else cls
 
 
 def _by_words(cls: FailureClass, error: ErrorBody) -> FailureClass:
@@ -185,12 +193,20 @@ class Replies:
 
     protocol: str
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    _forms: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Prepare all spellings once, the longest first: a secret that holds another one goes as a whole."""
+        hidden = [secret for secret in self.secrets if len(secret) >= _SHORTEST_SECRET]
+        # Codes are read in lower case, whatever they are.
+        forms = {spelled for secret in hidden for form in forms_of(secret) for spelled in (form, form.lower())}
+        object.__setattr__(self, "_forms", tuple(sorted(forms, key=len, reverse=True)))
 
     def redacted(self, text: str) -> str:
         """Return text that is safe to show: without secrets and control characters, on one line, bounded."""
-        for secret in self.secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "***")
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, "***")
         text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
         return text if len(text) <= _MAX_DETAIL else f"{text[: _MAX_DETAIL - 3]}..."
 

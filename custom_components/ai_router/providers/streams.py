@@ -3,11 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-import orjson
-
 from ..routing.failures import Billed, Failure, FailureClass, Phase
 from ..routing.model import Event, Finish, Finished, TextDelta, ThinkingDelta, ToolCall, ToolCallDone, Usage, UsageTotal
 from ..routing.money import Picodollars
+from .json_text import read_json
 from .lines import JsonLines, MessageTooLong
 from .replies import Replies
 
@@ -65,9 +64,9 @@ class Reader(ABC):
     def _read(self, messages: list[bytes]) -> list[Event]:
         for data in messages:
             try:
-                message = orjson.loads(data)
-            except orjson.JSONDecodeError:
-                self._not_json(data)
+                message = read_json(data)
+            except ValueError:
+                self._unread(data)
             else:
                 if isinstance(message, dict):
                     self._take(message)
@@ -76,6 +75,13 @@ class Reader(ABC):
             if self.done or self.failure is not None:
                 break
         return self._taken()
+
+    def _unread(self, data: bytes) -> None:
+        if data.lstrip().startswith(b"{"):
+            # It may have held words: the answer would not be whole without them.
+            self.failure = self._replies.malformed("a message of the stream cannot be read", self.phase)
+        else:
+            self._not_json(data)
 
     def _not_json(self, data: bytes) -> None:  # noqa: ARG002 - protocols with words between messages look at them here
         self._odd()

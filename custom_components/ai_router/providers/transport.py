@@ -11,7 +11,6 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
-import orjson
 from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
@@ -29,6 +28,7 @@ from yarl import URL
 
 from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
 from .error_bodies import kind_of_body
+from .json_text import read_json
 from .rates import Headers
 from .replies import Replies
 
@@ -36,7 +36,10 @@ MAX_BODY = 8 * 1024 * 1024
 MAX_ERROR_BODY = 64 * 1024
 MAX_STREAM = 64 * 1024 * 1024
 LARGE = 256 * 1024
+_AT_ONCE = 64 * 1024
 _DRAIN = 0.05
+# How long it takes at most until it is seen that a server has closed its connection.
+_HANGING_UP = 0.005
 
 
 @lru_cache(maxsize=64)
@@ -97,10 +100,15 @@ class Answer:
         self._response.close()
 
     async def chunk(self) -> bytes:
-        """Return what has arrived, empty at the end. Raises `AttemptFailed` where the answer breaks off."""
+        """Return what has arrived, empty at the end. Raises `AttemptFailed` where the answer breaks off.
+
+        Much at once, as what was packed comes, is given piece by piece, and others have their turn between two.
+        """
         content = self._response.content
         try:
-            data = await content.readany()
+            data = await content.read(_AT_ONCE)
+            if len(data) == _AT_ONCE:
+                await asyncio.sleep(0)
         except (ClientError, OSError, RuntimeError) as err:  # RuntimeError: the connection was closed under the reader
             failure = self._broken(err)
         else:
@@ -128,16 +136,20 @@ class Answer:
             return b""
 
     async def drain(self) -> None:
-        """Wait a moment for the end behind the last message, so that the connection can be used again."""
+        """Wait a moment for the end behind the last message, so that the connection can be used again.
+
+        llama.cpp closes it there without having said so: that is to be noticed now, not by the next request.
+        """
         content = self._response.content
-        if content.at_eof():
-            return
-        try:
-            async with asyncio.timeout(_DRAIN):
-                while await content.readany():
-                    pass
-        except ClientError, OSError, RuntimeError:  # the answer is whole: only the connection is lost
-            return
+        if not content.at_eof():
+            try:
+                async with asyncio.timeout(_DRAIN):
+                    while await content.readany():
+                        pass
+            except ClientError, OSError, RuntimeError:  # the answer is whole: only the connection is lost
+                return
+        if self.headers.get("Server") == "llama.cpp":
+            await asyncio.sleep(_HANGING_UP)
 
     async def _bounded(self, limit: int, *, strict: bool) -> bytes:
         parts: list[bytes] = []
@@ -215,9 +227,9 @@ class Transport:
         """Parse a whole answer. Raises `AttemptFailed` for what is not JSON."""
         try:
             if len(body) <= LARGE:
-                return orjson.loads(body)
-            return await asyncio.get_running_loop().run_in_executor(None, orjson.loads, body)
-        except orjson.JSONDecodeError:
+                return read_json(body)
+            return await asyncio.get_running_loop().run_in_executor(None, read_json, body)
+        except ValueError:
             failure = self.replies.stranger(kind_of_body(answer.content_type, body))
         raise AttemptFailed(failure)
 

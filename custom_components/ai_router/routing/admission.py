@@ -26,9 +26,9 @@ from .limits import Bucket, Slots
 from .model import Caller, RateWindow, Target
 from .money import Picodollars
 from .outcome import Outcome
-from .ports import BudgetCrossed, Bus, Clock, Overrun, Spending
+from .ports import BudgetCrossed, Bus, Clock, Entry, Overrun, Spending
 from .provider_limits import ProviderLimits
-from .tickets import BucketKey, Claim, Granted, Load, Refused, Scope, Ticket, TicketState, Unit
+from .tickets import BucketKey, Claim, Granted, Load, Refused, Scope, Ticket, TicketState, Unit, Window
 
 _LEASE = 900.0
 # Far from a limit: at least a fifth of it stays free.
@@ -56,26 +56,50 @@ class Admission:
 
     # --- configuration -------------------------------------------------------------------------------
 
-    def apply(self, fleet: Fleet, history: Sequence[Spending]) -> None:
+    def apply(self, fleet: Fleet, history: Sequence[Spending], under_way: Sequence[Entry] = ()) -> None:
         """Take new limits. The counters of what stays are kept, those of removed providers are dropped.
 
-        New money buckets begin with what the history says was spent in their windows.
+        New money buckets begin with what the history says was spent in their windows, and with what is held for the
+        attempts `under_way`.
         """
+        weeks_move = fleet.config.week_start != self.calendar.week_start
         config = self._config = fleet.config
         self.calendar.set(config.zone, config.week_start)
         self.limits.apply(config.providers)
-        kept = {Scope.PROVIDER: config.providers, Scope.POOL: config.pools}
-        for key in [key for key in self._buckets if key.scope in kept and key.id not in kept[key.scope]]:
+        for key in [key for key in self._buckets if self._is_gone(key, weeks_move=weeks_move)]:
             del self._buckets[key]
         known = set(self._buckets)
-        for key in self._money_keys(config, history):
+        held = [(entry.ticket, _spending(entry)) for entry in under_way if entry.ticket in self._open]
+        for key in self._money_keys(config, [*history, *(row for _, row in held)]):
             self.money(key)
         for key, bucket in self._buckets.items():
             if isinstance(bucket, MoneyBucket):
                 bucket.set_budget(self._budget(key))
         self._restore_spending(history, self._buckets.keys() - known)
+        self._restore_holds(held, self._buckets.keys() - known)
         self.breakers.apply(config.breaker, frozenset(lane.target for lane in fleet))
         self.changed.fire()
+
+    def _is_gone(self, key: BucketKey, *, weeks_move: bool) -> bool:
+        """Say whether a bucket is nobody's any more, or would not know what it missed when it is somebody's again."""
+        if key.unit is Unit.MONEY:
+            unbudgeted = self._budget(key) is None
+            if key.window is Window.WEEK and (weeks_move or unbudgeted):
+                return True
+            if key.scope in (Scope.USER, Scope.LABEL):
+                return unbudgeted
+        if key.scope is Scope.POOL:
+            return key.id not in self._config.pools
+        if key.scope is not Scope.PROVIDER or key.id in self._config.providers:
+            return False
+        # A provider may come back before its attempts have ended: what they use stays counted.
+        return key.unit is Unit.MONEY or all(ticket.target.provider_id != key.id for ticket in self._open)
+
+    def disown(self, provider_id: str) -> None:
+        """Learn no more from a provider's attempts under way: it is gone, or spoken to in another way now."""
+        for ticket in self._open:
+            if ticket.target.provider_id == provider_id:
+                ticket.outdated = True
 
     def _money_keys(self, config: RouterConfig, history: Sequence[Spending]) -> Iterator[BucketKey]:
         yield from router_money(config)
@@ -220,12 +244,13 @@ class Admission:
             probe=claim.probe,
         )
         self._open.add(ticket)
+        self.limits.sent(ticket)
         self._under_way[claim.target] = self._under_way.get(claim.target, 0) + 1
         return ticket
 
     def opened(self, ticket: Ticket, rates: tuple[RateWindow, ...]) -> None:
         """Learn what a provider tells of its limits as it begins to answer, or refuses."""
-        self.limits.hear(ticket, rates, self._open)
+        self.limits.hear(ticket, rates)
 
     async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
         """Book an attempt's end in the windows it was granted in. A second settle does nothing."""
@@ -233,6 +258,7 @@ class Admission:
             return
         ticket.state = TicketState.SETTLED
         self._open.discard(ticket)
+        self.limits.answered(ticket)
         running = self._under_way.pop(ticket.target) - 1
         if running:
             self._under_way[ticket.target] = running
@@ -242,10 +268,15 @@ class Admission:
                 continue
             taken = ticket.takes[key]
             overrun = bucket.settle(window_id, taken, _actual(key.unit, taken, outcome))
-            if isinstance(bucket, MoneyBucket) and bucket.budget is not None:
+            if key.unit is Unit.MONEY and isinstance(bucket, MoneyBucket) and bucket.budget is not None:
                 if overrun and bucket.hard:
                     self._bus(Overrun(ticket.target.provider_id, key, window_id, overrun))
                 self._warn(key, bucket, window_id)
+        if not ticket.outdated:
+            self._learn(ticket, outcome)
+        self.changed.fire()
+
+    def _learn(self, ticket: Ticket, outcome: Outcome) -> None:
         slots = self.slots(ticket.target.provider_id)
         if outcome.failure is not None and outcome.failure.rates:
             self.opened(ticket, outcome.failure.rates)
@@ -254,7 +285,6 @@ class Admission:
         elif outcome.failure.cls is FailureClass.OVERLOADED:
             slots.overloaded()
         self.breakers.settle(ticket, outcome)
-        self.changed.fire()
 
     def _warn(self, key: BucketKey, bucket: MoneyBucket, window_id: str) -> None:
         crossing = bucket.crossing(window_id, self._config.alert_at)
@@ -290,6 +320,26 @@ class Admission:
             )
             if cost:
                 bucket.add_settled(current, cost, self._config.alert_at)
+
+    def _restore_holds(self, held: Sequence[tuple[Ticket, Spending]], keys: Set[BucketKey]) -> None:
+        """Hold in new money buckets, at its worst case, what is under way; it is settled there too."""
+        for key in keys:
+            bucket = self._buckets[key]
+            if not isinstance(bucket, MoneyBucket):
+                continue
+            for ticket, row in held:
+                if row.cost and key.id == _owner(key.scope, row):
+                    window_id = self.calendar.window_of_day(key.window, row.day)
+                    bucket.hold(window_id, row.cost)
+                    ticket.takes = {**ticket.takes, key: row.cost}
+                    ticket.window_ids = {**ticket.window_ids, key: window_id}
+
+
+def _spending(entry: Entry) -> Spending:
+    """Say whose what an attempt under way holds will be."""
+    request, ticket = entry.request, entry.ticket
+    who = request.caller.user_id or ""
+    return Spending(ticket.day, entry.provider_id, who, request.label or "", ticket.hold, entry.pool or "")
 
 
 def _owner(scope: Scope, row: Spending) -> str:

@@ -79,11 +79,14 @@ class Trial:
         self.rates: tuple[RateWindow, ...] = ()
         self.vectors: list[Vector] = []
 
-    async def events(self, first_by: float, hurry_by: float, end_by: float) -> AsyncGenerator[Event]:
+    async def events(
+        self, first_by: float, hurry_by: float, end_by: float, deadline: float
+    ) -> AsyncGenerator[Event]:
         """Send the call and yield its events until the terminator; signs of life are not passed on.
 
         `first_by` is when a silent server must have given the first content; one that shows signs of life may take
-        longer. `hurry_by` is when the caller wants it whatever the server does, `end_by` when all must be there.
+        longer. `hurry_by` is when the caller wants it whatever the server does, `end_by` when all must be there,
+        `deadline` when the request's own time is over.
         Raises `AttemptFailed`, also for an answer that ends without its terminator or says nothing.
         """
         self.phase = Phase.SENT
@@ -109,10 +112,10 @@ class Trial:
             self._judge()
             return
         except TimeoutError:
-            raise AttemptFailed(self._late(end_by)) from None
+            raise AttemptFailed(self._late(end_by, deadline)) from None
         finally:
             watch.close()
-        raise AttemptFailed(self._late(end_by))
+        raise AttemptFailed(self._late(end_by, deadline))
 
     def abort(self) -> None:
         """End the attempt at once, from outside, without cancelling whoever waits for it."""
@@ -144,7 +147,7 @@ class Trial:
                 self.finish = reason
 
     def _content(self, text: str) -> None:
-        self._bytes += len(text.encode())
+        self._bytes += len(text.encode(errors="surrogatepass"))
         self._deltas += 1
         self._began()
 
@@ -153,15 +156,16 @@ class Trial:
             self.first_content = self._clock.monotonic()
             self.phase = Phase.STREAMING
 
-    def _late(self, end_by: float) -> Failure:
+    def _late(self, end_by: float, deadline: float) -> Failure:
         if self._aborted:
             return Failure(FailureClass.CANCELLED, self.phase, "stopped", billed=Billed.PARTIAL)
         if self._clock.monotonic() >= end_by:
+            over = end_by >= deadline
             return Failure(
                 FailureClass.TIMEOUT_TOTAL,
                 self.phase,
-                "the request's time was over",
-                FailureScope.REQUEST,
+                "the request's time was over" if over else "it took longer than this provider may",
+                FailureScope.REQUEST if over else FailureScope.TARGET,
                 billed=Billed.PARTIAL,
             )
         if self.first_content is not None:

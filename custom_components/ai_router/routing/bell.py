@@ -25,10 +25,11 @@ class Bell:
 
     def fire(self) -> None:
         """Wake all."""
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiting.clear()
+        if self._waiting:
+            for waiter in self._waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiting.clear()
         for listener in self._listeners:
             listener()
 

@@ -36,6 +36,10 @@ class Bench:
     since: float
     until: float | None
 
+    def over(self, now: float) -> bool:
+        """Say whether its time is over; a clock that was set back ends it, rather than making it last."""
+        return self.until is not None and not self.since <= now < self.until
+
     @property
     def resting(self) -> bool:
         """Whether it only waits for a time the provider told, rather than for somebody to mend it."""
@@ -73,7 +77,7 @@ class Benches:
         for key in ((target.provider_id, None), (target.provider_id, target.model_id)):
             bench = self._benches.get(key)
             if bench is not None:
-                if bench.until is None or now < bench.until:
+                if not bench.over(now):
                     return bench
                 del self._benches[key]
         return None
@@ -83,7 +87,7 @@ class Benches:
         return {
             model_id: bench
             for (owner, model_id), bench in self._benches.items()
-            if owner == provider_id and (bench.until is None or now < bench.until)
+            if owner == provider_id and not bench.over(now)
         }
 
     def mend(self, provider_id: str) -> list[BenchKey]:

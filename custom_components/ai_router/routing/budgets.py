@@ -75,6 +75,11 @@ class MoneyBucket(Bucket):
             self._current = self._account(window_id)
         return self._current
 
+    def settled_in(self, window_id: str) -> Picodollars:
+        """Return what is settled in a window that runs, or has just ended."""
+        account = self._accounts.get(window_id)
+        return 0 if account is None else account.settled
+
     @property
     def limit(self) -> Picodollars | None:
         """The limit of its budget, hard or soft."""
@@ -109,6 +114,10 @@ class MoneyBucket(Bucket):
     def take(self, amount: int) -> str:
         self.account.held += amount
         return self._current_id
+
+    def hold(self, window_id: str, amount: Picodollars) -> None:
+        """Hold an amount in the window that it was granted in."""
+        self._account(window_id).held += amount
 
     @override
     def settle(self, window_id: str, taken: int, actual: int) -> int:

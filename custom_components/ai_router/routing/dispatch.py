@@ -4,16 +4,18 @@ No target is tried twice while another is left. When every breaker is open, one 
 the others wait for its outcome.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import inf
+from operator import itemgetter
 
 from .admission import Admission
 from .bell import Bell
 from .benches import Benches
 from .breaker import Breaker
 from .fleet import pause_key, slots_key
-from .offers import Offer
+from .offers import Ask, Offer
 from .planner import Draft, Planner
-from .plans import LeftOut, Why
+from .plans import LeftOut, Plan, Why
 from .ports import Clock
 from .refusals import RefusalCode, RequestFailed
 from .retries import RetryBudget
@@ -63,9 +65,18 @@ class Dispatcher:
         self._room = room
         self._chance = chance
         self._retries = retries
+        self._retired = Bell()
 
-    async def next(self, trip: Trip) -> tuple[Offer, Ticket]:
-        """Return the next attempt's offer and ticket. Raises `RequestFailed` where nothing more can be done."""
+    def retire(self) -> None:
+        """Send all who wait away with nothing: another dispatcher has taken over, or the router closes."""
+        self._retired.ring_for_good()
+        self._room.disband()
+
+    async def next(self, trip: Trip) -> tuple[Offer, Ticket] | None:
+        """Return the next attempt's offer and ticket; None where this dispatcher has retired meanwhile.
+
+        Raises `RequestFailed` where nothing more can be done.
+        """
         try:
             return await self._next(trip)
         finally:
@@ -73,10 +84,12 @@ class Dispatcher:
                 self._room.leave(trip.place)
                 trip.place = None
 
-    async def _next(self, trip: Trip) -> tuple[Offer, Ticket]:
+    async def _next(self, trip: Trip) -> tuple[Offer, Ticket] | None:
         while True:
             if self._stop.rung:
                 raise trip.refuse(RefusalCode.STOPPING)
+            if self._retired.rung:
+                return None
             if self._left(trip) <= 0:
                 raise trip.refuse(RefusalCode.DEADLINE)
             draft = self.planner.draft(trip.ask, trip.hindsight)
@@ -84,8 +97,9 @@ class Dispatcher:
                 draft.offers = [offer for offer in draft.offers if offer.lane.target == trip.attempts[0].target]
                 draft.broken.clear()
             if trip.attempts:
-                draft.offers = [offer for offer in draft.offers if trip.may_take(offer)]
-                draft.broken = [offer for offer in draft.broken if trip.may_take(offer)]
+                now = self._clock.monotonic()
+                draft.offers = [offer for offer in draft.offers if trip.may_take(offer, now)]
+                draft.broken = [offer for offer in draft.broken if trip.may_take(offer, now)]
             refused: Refused | None = None
             if draft.offers and trip.may_try():
                 waited_for = self._let_others_first(trip, draft)
@@ -98,7 +112,7 @@ class Dispatcher:
                 refused = granted
                 if refused.bucket is None and waited_for:
                     refused = Refused(slots_key(waited_for[0].lane.provider.id), self._clock.now())
-                self._note_refused(draft, len(draft.offers))
+                self._note_refused(draft, draft.offers)
             if trip.plan is None:
                 trip.plan = self.planner.plan(draft)
             found = await self._wait(trip, draft, refused)
@@ -111,19 +125,56 @@ class Dispatcher:
     def _granted(self, trip: Trip, draft: Draft, granted: Granted) -> tuple[Offer, Ticket]:
         offer = draft.offers[granted.place]
         if granted.place:
-            self._note_refused(draft, granted.place)
+            self._note_refused(draft, draft.offers[: granted.place])
             del draft.offers[: granted.place]
         trip.others_left = len(draft.offers) > 1
         if trip.plan is None:
             trip.plan = self.planner.plan(draft)
         return offer, granted.ticket
 
-    def _note_refused(self, draft: Draft, count: int) -> None:
-        for offer in draft.offers[:count]:
+    def foresee(self, ask: Ask) -> Plan:
+        """Return the plan of a request that is not sent: what a limit keeps back is left out, as it would be passed over.
+
+        Where nothing else is left, that is what the request would wait for, as far as waiting is worth it.
+        """
+        draft = self.planner.draft(ask)
+        left = inf if ask.bounds.timeout is None else ask.bounds.timeout
+        free: list[Offer] = []
+        waited_for: list[tuple[float, Offer]] = []
+        for offer in draft.offers:
+            refused = self._admission.refusal(offer.claim)
+            wait = None if refused is None else self._worth_waiting(refused, left)
+            if refused is None:
+                free.append(offer)
+            elif wait is not None:
+                waited_for.append((refused.free_at or 0.0, offer))
+        waited_for.sort(key=itemgetter(0))
+        going = free or [offer for _, offer in waited_for]
+        self._note_refused(draft, [offer for offer in draft.offers if offer not in going])
+        if not free:
+            for offer in going:
+                draft.reasons[offer.lane.target] += ", waiting for its limit"
+        draft.offers = going
+        return self.planner.plan(draft)
+
+    def _note_refused(self, draft: Draft, offers: Sequence[Offer]) -> None:
+        for offer in offers:
             refused = self._admission.refusal(offer.claim)
             if refused is not None and refused.bucket is not None:
                 why = Why.OVER_BUDGET if refused.bucket.unit is Unit.MONEY else Why.LIMITED
                 draft.left_out.append(LeftOut(offer.lane.target, why, refused.free_at))
+
+    def _worth_waiting(self, refused: Refused, left: float) -> float | None:
+        """Return how long to wait in line (seconds); None where it is not worth it.
+
+        For a slot it is as long as there is time `left`, for any other limit until it frees, if that is soon.
+        """
+        if refused.bucket is None or refused.bucket.unit is Unit.MONEY or refused.free_at is None:
+            return None
+        if refused.bucket.unit is Unit.SLOTS:
+            return left
+        wait = refused.free_at - self._clock.now()
+        return None if wait > min(left, self.planner.fleet.config.longest_wait) else max(wait, _SHORTEST_WAIT)
 
     async def _wait(self, trip: Trip, draft: Draft, refused: Refused | None) -> tuple[Offer, Ticket] | None:
         """Wait for what may help. Returns None when a new plan is worth making, a probe's ticket where one is due."""
@@ -145,21 +196,16 @@ class Dispatcher:
         return waited_for
 
     async def _queue(self, trip: Trip, draft: Draft, refused: Refused) -> bool:
-        """Wait in line where waiting is worth it: for a slot as long as there is time, for a limit that frees soon."""
-        if refused.bucket is None or refused.bucket.unit is Unit.MONEY or refused.free_at is None:
+        """Wait in line where waiting is worth it; say whether it was."""
+        seconds = self._worth_waiting(refused, self._left(trip))
+        if seconds is None:
             return False
-        left = self._left(trip)
-        if refused.bucket.unit is not Unit.SLOTS:
-            wait = refused.free_at - self._clock.now()
-            if wait > min(left, trip.config.longest_wait):
-                return False
-            left = max(wait, _SHORTEST_WAIT)
         if trip.place is None:
             if len(self._room) >= trip.config.queue_size:
                 return False
             targets = (offer.lane.target for offer in draft.offers)
             trip.place = self._room.enter(trip.request.priority, targets)
-        await self._room.turn(trip.place, left)
+        await self._room.turn(trip.place, seconds)
         return True
 
     async def _retry(self, trip: Trip) -> bool:
@@ -176,8 +222,11 @@ class Dispatcher:
         delay = max(rest, trip.backoff(target, self._chance()))
         if delay >= self._left(trip) or not self._retries.spend():
             return False
-        await self._stop.wait(delay)
-        trip.retry(target)
+        await self._retired.wait(delay)
+        if self._retired.rung:
+            self._retries.refund()
+        else:
+            trip.retry(target)
         return True
 
     async def _probe(self, trip: Trip, draft: Draft) -> tuple[Offer, Ticket] | None:
@@ -192,7 +241,7 @@ class Dispatcher:
             # Who has just failed here need not wait to fail again.
             if trip.attempts or wait >= self._left(trip):
                 raise self._no_target(trip, draft, None)
-            await self._stop.wait(wait)
+            await self._retired.wait(wait)
             return None
         offer = self.planner.as_probe(offer)
         granted = await self._admission.admit([offer.claim])
@@ -204,7 +253,7 @@ class Dispatcher:
     async def _failed_elsewhere(self, breaker: Breaker, trip: Trip) -> bool:
         """Wait for the outcome of another request's probe; say whether it failed."""
         while breaker.probing:
-            if self._left(trip) <= 0 or self._stop.rung:
+            if self._left(trip) <= 0 or self._retired.rung:
                 return False
             await self._admission.changed.wait(self._left(trip))
         return not breaker.closed

@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from .admission import Admission
 from .attempt import Trial
 from .benches import Benches
 from .billing import bill
+from .config import RouterConfig
 from .failures import MEANING, AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
 from .metrics import Recent
 from .model import Event, Finish, Opened, Structure, Text, UsageTotal
@@ -52,8 +54,9 @@ class Executor:
         recent: Callable[[str], Recent],
         usual: Usual,
         strategies: Strategies,
+        config: Callable[[], RouterConfig],
     ) -> None:
-        """Take what an attempt needs around it."""
+        """Take what an attempt needs around it; `config` is the configuration of the moment."""
         self._admission = admission
         self._benches = benches
         self._ledger = ledger
@@ -62,6 +65,7 @@ class Executor:
         self._recent = recent
         self._usual = usual
         self._strategies = strategies
+        self._config = config
 
     async def run(self, trip: Trip, offer: Offer, ticket: Ticket, *, live: bool) -> AsyncGenerator[Event]:
         """Hold, send, settle; yield events once the first content is there, if somebody listens (`live`).
@@ -71,7 +75,7 @@ class Executor:
         """
         lane = offer.lane
         request = trip.request
-        entry = Entry(request, ticket, lane.provider.id, lane.model.id, lane.pool)
+        entry = trip.entry = Entry(request, ticket, lane.provider.id, lane.model.id, lane.pool)
         trial = trip.trial = Trial(lane.provider.client, offer.call(request), self._clock)
         began = self._clock.monotonic()
         failure: Failure | None = _NOT_SENT
@@ -81,11 +85,14 @@ class Executor:
             if ticket.hold:
                 async with asyncio.timeout_at(trip.deadline):
                     await self._ledger.hold(entry)
+                if self._config() is not trip.config:
+                    # Planned under a configuration that holds no more, and nothing was sent yet.
+                    return
             ticket.state = TicketState.SENT
             self._bus(AttemptStarted(request, ticket))
             async with aclosing(trial.events(*self._limits(trip, offer, began))) as events:
                 async for event in events:
-                    if isinstance(event, Opened):
+                    if isinstance(event, Opened) and not ticket.outdated:
                         self._admission.opened(ticket, event.rates)
                     if live and not isinstance(event, (Opened, UsageTotal)):
                         trip.committed = True
@@ -116,6 +123,8 @@ class Executor:
         elif unwritten:
             trip.unpaid_only = True
         else:
+            if not ticket.outdated:
+                self._set_aside(trip, offer, failure)
             self._learn(trip, offer, failure)
 
     def _check_sight(self, offer: Offer, trial: Trial) -> None:
@@ -128,21 +137,25 @@ class Executor:
         detail = "it answered without having seen the picture"
         raise AttemptFailed(Failure(FailureClass.CAPABILITY, trial.phase, detail, FailureScope.TARGET))
 
-    def _limits(self, trip: Trip, offer: Offer, began: float) -> tuple[float, float, float]:
+    def _limits(self, trip: Trip, offer: Offer, began: float) -> tuple[float, float, float, float]:
         timeouts, bounds = offer.lane.provider.timeouts, offer.fit.bounds
-        end_by = min(trip.deadline, began + timeouts.total)
+        deadline = trip.deadline
         if bounds.timeout is not None:
-            end_by = min(end_by, trip.started + bounds.timeout)
+            deadline = min(deadline, trip.started + bounds.timeout)
+        end_by = min(deadline, began + timeouts.total)
         hurry = end_by - began if bounds.first_token is None else bounds.first_token
         if trip.others_left:
             hurry = min(hurry, (end_by - began) * _PATIENCE)
-        return began + timeouts.first_token, began + hurry, end_by
+        return began + timeouts.first_token, began + hurry, end_by, deadline
 
     async def _settle(
         self, trip: Trip, offer: Offer, entry: Entry, trial: Trial, failure: Failure | None, began: float
     ) -> Outcome:
         ticket, lane = entry.ticket, offer.lane
-        usage = trial.usage
+        usage, guessed = trial.usage, False
+        if usage is not None and ticket.hold and trial.cost is None and not usage.input_tokens:
+            # Something was read: a count of nothing is one that was not told, or makes no sense.
+            usage, guessed = replace(usage, fresh_in=offer.fit.size.estimate), True
         # What is told at the end of a whole answer is all there is, also where the answer itself is no good.
         whole = failure is None or trial.finish is not None
         seen = usage if usage is not None and whole else trial.seen(offer.fit.size.estimate)
@@ -154,20 +167,21 @@ class Executor:
             failure,
             usage,
             cost,
-            estimated,
+            estimated or (guessed and cost > 0),
             self._clock.monotonic() - began,
             None if first is None else first - began,
             trial.finish,
         )
-        if failure is None and usage is not None:
+        if failure is None and usage is not None and not guessed:
             self._usual.learn(lane.target, trip.request.label, usage, offer.fit.size.estimate)
         await self._admission.settle(ticket, outcome)
         self._ledger.settle(entry, outcome)
         if failure is not _NOT_SENT:
-            attempt = Attempt(ticket.attempt_id, lane.target, outcome, lane.pool, offer.fit.trimmed)
+            attempt = Attempt(ticket.attempt_id, lane.target, outcome, lane.pool, offer.fit.trimmed, ticket.day)
             trip.attempts.append(attempt)
-            self._recent(lane.provider.id).add(outcome, self._clock.now(), lane.model.id)
-            self._strategies.learn(trip.ask, lane.target, outcome, self._clock.monotonic())
+            if not ticket.outdated:
+                self._recent(lane.provider.id).add(outcome, self._clock.now(), lane.model.id)
+                self._strategies.learn(trip.ask, lane.target, outcome, self._clock.monotonic())
             self._bus(AttemptEnded(trip.request, attempt))
         return outcome
 
@@ -193,8 +207,8 @@ class Executor:
             trimmed=offer.fit.trimmed,
         )
 
-    def _learn(self, trip: Trip, offer: Offer, failure: Failure) -> None:
-        """Draw the consequences of a failure; raise where no other attempt may follow."""
+    def _set_aside(self, trip: Trip, offer: Offer, failure: Failure) -> None:
+        """Keep other requests from what a failure shows to be of no use."""
         lane = offer.lane
         key = self._benches.note(lane.target, failure, self._clock.now())
         if key is not None:
@@ -203,7 +217,10 @@ class Executor:
         # Pictures that were dropped are remembered for themselves.
         if refused and not self._benches.is_blind(lane.target, self._clock.now()):
             self._benches.unable(lane.target, trip.ask.needs)
-        trip.note(lane, failure)
+
+    def _learn(self, trip: Trip, offer: Offer, failure: Failure) -> None:
+        """Draw the consequences of a failure for its own request; raise where no other attempt may follow."""
+        trip.note(offer.lane, failure)
         if trip.committed:
             raise trip.refuse(RefusalCode.STREAM_BROKEN)
         if failure.cls is FailureClass.TIMEOUT_TOTAL and self._clock.monotonic() >= trip.deadline:

@@ -130,7 +130,7 @@ MEANING: dict[FailureClass, Meaning] = {
     FailureClass.TIMEOUT_CONNECT: Meaning(breaker=1),
     FailureClass.TIMEOUT_FIRST_TOKEN: Meaning(breaker=1),
     FailureClass.TIMEOUT_IDLE: Meaning(breaker=1),
-    FailureClass.TIMEOUT_TOTAL: Meaning(next=False),
+    FailureClass.TIMEOUT_TOTAL: Meaning(breaker=1),
     FailureClass.STREAM_CUT: Meaning(breaker=1),
     FailureClass.EMPTY: Meaning(),
     FailureClass.INVALID_ANSWER: Meaning(again=True),

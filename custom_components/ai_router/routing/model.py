@@ -237,6 +237,8 @@ class Bounds:
 
     def tighten(self, other: Bounds) -> Bounds:
         """Return the tighter of both, bound by bound."""
+        if other == NO_BOUNDS:
+            return self
         return Bounds(
             timeout=tighter(self.timeout, other.timeout),
             first_token=tighter(self.first_token, other.first_token),

@@ -1,12 +1,11 @@
 """What is asked, worked out once for all its attempts, and what a target would take to answer it."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from .config import RouterConfig
 from .fleet import Lane, request_money
 from .model import NO_BOUNDS, Audio, Bounds, Call, Caller, Capability, Image, Message, Op, Part, Request
-from .plans import Candidate
+from .plans import Estimate
 from .refusals import RefusalCode
 from .rules import Rules
 from .tickets import BucketKey, Claim
@@ -16,8 +15,7 @@ from .tokens import Size, measure
 LEAST_SHARE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """A request with what is worked out once for all its attempts: what it needs, and what holds for it.
 
     `bounds` and `local_only` are the tightest of the router's, the rules', the pool's and its own. `pool` is where it
@@ -118,12 +116,11 @@ class Fit(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """A lane that may take the request now: its place in the plan and what it would claim."""
+    """A lane that may take the request now: what that would take, and what it would claim for it."""
 
     lane: Lane
-    candidate: Candidate
+    estimate: Estimate
     claim: Claim
-    max_output: int
     fit: Fit
 
     def call(self, request: Request) -> Call:
@@ -132,7 +129,7 @@ class Offer(NamedTuple):
         return Call(
             lane.target,
             self.fit.messages,
-            self.max_output,
+            self.estimate.output_tokens,
             lane.provider.timeouts,
             request.tools,
             request.structure,

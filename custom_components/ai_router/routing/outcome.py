@@ -24,15 +24,14 @@ class Outcome(NamedTuple):
     def telling(self) -> bool:
         """Whether it says something of its target: not if it was stopped, or failed for its request's own sake."""
         failure = self.failure
-        return failure is None or not (
-            failure.cls is FailureClass.CANCELLED or failure.scope is FailureScope.REQUEST
-        )
+        return failure is None or not (failure.cls is FailureClass.CANCELLED or failure.scope is FailureScope.REQUEST)
 
 
 class Attempt(NamedTuple):
     """One try on one target, for the reply.
 
-    `pool` is the pool it was tried for, `trimmed` how many of the oldest messages were left out to fit its context.
+    `pool` is the pool it was tried for, `trimmed` how many of the oldest messages were left out to fit its context,
+    `day` the household's date (YYYY-MM-DD) it is booked on: that of its start.
     """
 
     id: str
@@ -40,6 +39,7 @@ class Attempt(NamedTuple):
     outcome: Outcome
     pool: str | None = None
     trimmed: int = 0
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Reply:
     """What the caller gets.
 
     A `cached` one took no call of its own: the answer was kept, or an equal request was under way. `saved` is what it
-    would have cost. `trimmed` is how many of the oldest messages the model was not shown.
+    would have cost. `trimmed` is how many of the oldest messages the model was not shown. Under `cache_key` the cache
+    keeps it, if it is kept at all; None where it never is.
     """
 
     request_id: str
@@ -68,6 +69,7 @@ class Reply:
     degraded: Degraded | None = None
     trimmed: int = 0
     vectors: tuple[Vector, ...] = ()
+    cache_key: str | None = None
 
     @property
     def text(self) -> str:

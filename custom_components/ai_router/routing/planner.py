@@ -1,7 +1,7 @@
 """Which targets may take a request, in which order, and why each stands where it stands or was left out."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .admission import Admission
 from .benches import Benches
@@ -11,6 +11,7 @@ from .fitting import Fitting
 from .fleet import Fleet, Lane, pool_money
 from .metrics import Recent
 from .model import Bounds, Capability, Request, Target
+from .money import Picodollars
 from .offers import Ask, Offer
 from .plans import Candidate, LeftOut, Plan, Why
 from .pools import Pools, Stop, why_unable
@@ -43,7 +44,7 @@ class Draft:
             offered = {offer.lane.target for offer in self.offers}
             left_out = [each for each in dict.fromkeys(left_out) if each.target not in offered]
         return Plan(
-            tuple(self._candidate(offer) for offer in self.offers),
+            tuple([self._candidate(offer) for offer in self.offers]),
             tuple(left_out),
             self.strategy,
             self.rule,
@@ -51,25 +52,26 @@ class Draft:
         )
 
     def _candidate(self, offer: Offer) -> Candidate:
-        candidate = offer.candidate
-        reason = self.reasons[candidate.target]
-        if offer.claim.probe:
+        claim = offer.claim
+        reason = self.reasons[claim.target]
+        if claim.probe:
             reason = f"{reason}, probing"
-        return Candidate(candidate.target, candidate.estimate, candidate.hold, reason)
+        return Candidate(claim.target, offer.estimate, claim.hold, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Hindsight:
     """What earlier attempts of the same request taught.
 
-    Targets not to try again, providers that failed as a whole and so come last, a context that was too small, and that
-    nothing paid may be sent.
+    Targets not to try again, providers that failed as a whole and so come last, a context that was too small, that
+    nothing paid may be sent, and what the attempts have cost: no more than the rest may be spent.
     """
 
     tried: Container[Target] = ()
     down: frozenset[str] = frozenset()
     context_over: int | None = None
     unpaid_only: bool = False
+    spent: Picodollars = 0
 
 
 NO_HINDSIGHT = Hindsight()
@@ -194,6 +196,8 @@ class Planner:
         self, lane: Lane, ask: Ask, bounds: Bounds, hindsight: Hindsight, draft: Draft, now: float, *, at_cap: bool
     ) -> Offer | LeftOut:
         target = lane.target
+        if hindsight.spent and bounds.max_cost is not None:
+            bounds = replace(bounds, max_cost=bounds.max_cost - hindsight.spent)
         context, over = lane.model.context, hindsight.context_over
         fit = None
         if context is None or over is None or context > over:

@@ -1,6 +1,5 @@
 """The plan of a request: the ordered targets with the reason for each place, and those left out."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -74,8 +73,7 @@ class LeftOut(NamedTuple):
     bucket: BucketKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The ordered targets for a request, and those left out.
 
     `rule` is the id of the rule that decided where, or else of the first one that tightened. `confidence` (0 to 1) is

@@ -64,8 +64,7 @@ class State(Protocol):
         """Book what an attempt really took; a second settle of a ticket does nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One attempt as the ledger keeps it, apart from its outcome: who, what for, where."""
 
     request: Request
@@ -103,24 +102,21 @@ class LedgerUnavailable(Exception):
     """The ledger cannot be written: full disk, damaged file, closed."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(NamedTuple):
     """An attempt is about to be sent."""
 
     request: Request
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(NamedTuple):
     """An attempt has been settled."""
 
     request: Request
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class RequestEnded:
+class RequestEnded(NamedTuple):
     """A request has been answered (`failure` None) or has failed for good. One per request."""
 
     request: Request

@@ -9,7 +9,7 @@ from .fleet import Lane
 from .model import tighter
 from .money import Picodollars, Prices
 from .offers import LEAST_SHARE, Ask, Fit, Offer
-from .plans import Candidate, Estimate, LeftOut, Why
+from .plans import Estimate, LeftOut, Why
 from .ports import Clock
 from .tickets import BucketKey, Unit
 from .usual import Usual
@@ -55,9 +55,11 @@ class Pricing:
                 if not output:
                     return self._too_dear(lane, ask, hold)
                 take = hold = prices.worst(bound, output, now, pictures)
+                if hold > room:  # a shorter request may stay on a tier that is dearer
+                    return self._too_dear(lane, ask, hold)
         estimate = Estimate(input_tokens, output, prices.worst(input_tokens, output, now, pictures))
         claim = self._admission.claim(lane, hold, estimate.tokens, extra=ask.money, take=take)
-        return Offer(lane, Candidate(lane.target, estimate, hold), claim, output, fit)
+        return Offer(lane, estimate, claim, fit)
 
     def _take(
         self,
@@ -88,7 +90,7 @@ class Pricing:
             if room is not None and room <= 0:
                 return self._too_dear(lane, ask, 1)
         claim = self._admission.claim(lane, 0, estimate.tokens)
-        return Offer(lane, Candidate(lane.target, estimate, 0), claim, estimate.output_tokens, fit)
+        return Offer(lane, estimate, claim, fit)
 
     def _unknown(self, lane: Lane, ask: Ask, fit: Fit, estimate: Estimate) -> Offer | LeftOut:
         """Offer a target of unknown price at the household's ceiling for such calls."""
@@ -99,7 +101,7 @@ class Pricing:
         if room is not None and hold > room:
             return self._too_dear(lane, ask, hold)
         claim = self._admission.claim(lane, hold, estimate.tokens, extra=ask.money)
-        return Offer(lane, Candidate(lane.target, estimate, hold), claim, estimate.output_tokens, fit)
+        return Offer(lane, estimate, claim, fit)
 
     def _too_dear(self, lane: Lane, ask: Ask, hold: Picodollars) -> LeftOut:
         refused = self._admission.refusal(self._admission.claim(lane, hold, 0, extra=ask.money))

@@ -1,6 +1,6 @@
 """The limits of all providers: those the household has set, and those the providers tell of themselves."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .config import ProviderConfig
 from .fleet import requests_key, slots_key, tokens_key, told_key
@@ -22,6 +22,39 @@ _UNITS = {
 }
 
 
+class _Ahead:
+    """What was sent to one target and is not answered yet: how many attempts, and what they take of what it told."""
+
+    __slots__ = ("_attempts", "_known")
+
+    def __init__(self) -> None:
+        """Begin with nothing sent."""
+        self._attempts = 0
+        # [attempts that knew of a limit as they were sent, what they take of it]
+        self._known: dict[BucketKey, list[int]] = {}
+
+    def __bool__(self) -> bool:
+        """Say whether there is anything."""
+        return self._attempts > 0
+
+    def count(self, ticket: Ticket, sign: int) -> None:
+        """Add an attempt (1), or take it out again (-1)."""
+        self._attempts += sign
+        for key, amount in ticket.takes.items():
+            if key.window is Window.TOLD:
+                known = self._known.setdefault(key, [0, 0])
+                known[0] += sign
+                known[1] += sign * amount
+
+    def of(self, key: BucketKey) -> int:
+        """Return what they take of a limit; a request is one, also of a limit that was not known then."""
+        attempts, amount = self._known.get(key, (0, 0))
+        return amount + (self._attempts - attempts if key.unit is Unit.REQUESTS else 0)
+
+
+_NOTHING_AHEAD = _Ahead()
+
+
 class ProviderLimits:
     """Keeps the limits among the buckets of an admission."""
 
@@ -30,6 +63,7 @@ class ProviderLimits:
         self._clock = clock
         self._buckets = buckets
         self._told: dict[Target, list[BucketKey]] = {}
+        self._ahead: dict[Target, _Ahead] = {}
         self._rates: dict[str, tuple[RateWindow, ...]] = {}
         self._providers: Mapping[str, ProviderConfig] = {}
 
@@ -90,21 +124,33 @@ class ProviderLimits:
 
     # --- what the providers tell ---------------------------------------------------------------------
 
-    def hear(self, ticket: Ticket, rates: tuple[RateWindow, ...], under_way: Iterable[Ticket]) -> None:
-        """Take what came with a provider's answer to an attempt. `under_way` are all attempts that are not settled."""
+    def sent(self, ticket: Ticket) -> None:
+        """Count an attempt that is granted; `answered` must follow."""
+        self._ahead.setdefault(ticket.target, _Ahead()).count(ticket, 1)
+
+    def answered(self, ticket: Ticket) -> None:
+        """Note that a provider has begun to answer an attempt, or never will: once or more often."""
+        if ticket.heard:
+            return
         ticket.heard = True
+        ahead = self._ahead[ticket.target]
+        ahead.count(ticket, -1)
+        if not ahead:
+            del self._ahead[ticket.target]
+
+    def hear(self, ticket: Ticket, rates: tuple[RateWindow, ...]) -> None:
+        """Take what came with a provider's answer to an attempt."""
+        self.answered(ticket)
         target = ticket.target
         if not rates or target.provider_id not in self._providers:
             return
         self._rates[target.provider_id] = rates
-        ahead = [other for other in under_way if other.target == target and not other.heard]
+        ahead = self._ahead.get(target, _NOTHING_AHEAD)
         for window in rates:
             unit = _UNITS.get(window.name)
-            if unit is None:
-                continue
-            key = told_key(target, unit)
-            least = int(unit is Unit.REQUESTS)
-            self._told_bucket(target, key).hear(window, sum(other.takes.get(key, least) for other in ahead))
+            if unit is not None:
+                key = told_key(target, unit)
+                self._told_bucket(target, key).hear(window, ahead.of(key))
 
     def _told_bucket(self, target: Target, key: BucketKey) -> Told:
         bucket = self._buckets.get(key)
@@ -118,7 +164,8 @@ class ProviderLimits:
 
         Tokens in and out, where they are told apart, only have to be left at all: how an answer divides is not known.
         """
-        return {key: tokens if key.unit is Unit.TOKENS else 1 for key in self._told.get(target, ())}
+        keys = self._told.get(target)
+        return {} if keys is None else {key: tokens if key.unit is Unit.TOKENS else 1 for key in keys}
 
     def rates(self, provider_id: str) -> tuple[RateWindow, ...]:
         """Return what a provider's last answer told of its limits."""

@@ -76,3 +76,7 @@ class RetryBudget:
             return False
         self._level -= 1
         return True
+
+    def refund(self) -> None:
+        """Put a retry back that was not sent."""
+        self._level += 1

@@ -96,7 +96,15 @@ class Router:
             self.benches, self.admission.breakers, self.recent, clock, self._publish, chance
         )
         self._executor = Executor(
-            self.admission, self.benches, ledger, clock, self._publish, self.recent, self._usual, self._strategies
+            self.admission,
+            self.benches,
+            ledger,
+            clock,
+            self._publish,
+            self.recent,
+            self._usual,
+            self._strategies,
+            lambda: self.config,
         )
         self._dispatcher = self._dispatch(Fleet(RouterConfig()))
         self.experiments = Experiments()
@@ -112,23 +120,28 @@ class Router:
         return self._dispatcher.planner.fleet.config
 
     def apply(self, config: RouterConfig, history: Sequence[Spending] = ()) -> None:
-        """Take a new configuration. Requests under way keep their targets; counters of what stays are kept.
+        """Take a new configuration. What was sent keeps its target, what waits follows; counters of what stays are kept.
 
         `history` is what the ledger says was spent: new budgets begin with it.
         """
         before = self.config.providers
         self.answers.apply(config.cache)
         fleet = Fleet(config)
-        self.admission.apply(fleet, history)
+        self.admission.apply(fleet, history, [trip.entry for trip in self._trips if trip.entry is not None])
         self._retries.apply(config.retries)
         self._strategies.apply(frozenset(lane.target for lane in fleet), {None, *config.pools})
         self.experiments.apply(fleet)
-        self._dispatcher = self._dispatch(fleet)
+        retired, self._dispatcher = self._dispatcher, self._dispatch(fleet)
+        retired.retire()
         for provider_id, provider in config.providers.items():
             old = before.get(provider_id)
-            if old is not None and (old.credential, old.models) != (provider.credential, provider.models):
-                self.mend(provider_id)
+            if old is None or (old.credential, old.models) == (provider.credential, provider.models):
+                continue
+            if old.credential != provider.credential:
+                self.admission.disown(provider_id)
+            self.mend(provider_id)
         for gone in before.keys() - config.providers.keys():
+            self.admission.disown(gone)
             self.benches.mend(gone)
             self._recent.pop(gone, None)
         self._health.apply(config)
@@ -250,12 +263,16 @@ class Router:
         """How many requests are on the road."""
         return len(self._trips)
 
+    @property
+    def queued(self) -> int:
+        """How many of them wait for a limit."""
+        return len(self._room)
+
     # --- asking --------------------------------------------------------------------------------------
 
     def plan(self, request: Request) -> Plan:
         """Say where a request would go, and at what price, without sending anything. Raises `RequestFailed`."""
-        planner = self._dispatcher.planner
-        return planner.plan(planner.draft(self._ask(request)))
+        return self._dispatcher.foresee(self._ask(request))
 
     def estimate(
         self,
@@ -332,8 +349,10 @@ class Router:
                 # Asked anew each time: a change of configuration holds for the next attempt.
                 if trip.config is not self.config:
                     trip.follow(self._dispatcher.planner.ask(trip.request, live=trip.ask.live), self.config)
-                offer, ticket = await self._dispatcher.next(trip)
-                async with aclosing(self._executor.run(trip, offer, ticket, live=live)) as events:
+                found = await self._dispatcher.next(trip)
+                if found is None:
+                    continue
+                async with aclosing(self._executor.run(trip, *found, live=live)) as events:
                     async for event in events:
                         yield event
             failed = None
@@ -349,6 +368,7 @@ class Router:
         """Take no more requests; let those under way end for so many seconds, then stop and settle them."""
         await self._health.close()
         self._stop.ring_for_good()
+        self._dispatcher.retire()
         self.admission.changed.fire()
         await self._drained(grace)
         for trip in tuple(self._trips):

@@ -1,25 +1,82 @@
 """Data out of an answer in words, in the shape that was asked for."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .model import JsonObject
 
 
 def shaped(text: str, schema: JsonObject) -> Any:
-    """Return the data in an answer. Raises `ValueError` where there is none.
+    """Return the data in an answer. Raises `ValueError` where there is none, or none of this shape.
 
     Models that could only be asked for it in words put a fence or a sentence around it: then the object inside counts.
     """
     try:
-        data = json.loads(text)
+        data = _read(text)
     except ValueError:
         begin, end = text.find("{"), text.rfind("}")
         if not 0 <= begin < end:
             raise
-        data = json.loads(text[begin : end + 1])
-    return without_nulls(data, schema)
+        data = _read(text[begin : end + 1])
+    data = without_nulls(data, schema)
+    if not _fits(data, schema):
+        raise ValueError("the data has another shape")
+    return data
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "object": lambda data: isinstance(data, dict),
+    "array": lambda data: isinstance(data, list),
+    "string": lambda data: isinstance(data, str),
+    "boolean": lambda data: isinstance(data, bool),
+    "null": lambda data: data is None,
+    # What is too large to be a number has become infinite.
+    "number": lambda data: isinstance(data, int | float) and not isinstance(data, bool) and data * 0 == 0,
+    "integer": lambda data: not isinstance(data, bool) and (isinstance(data, int) or _is_whole(data)),
+}
+
+
+def _is_whole(data: Any) -> bool:
+    return isinstance(data, float) and data.is_integer()
+
+
+def _fits(data: Any, schema: Any) -> bool:
+    """Say whether data has the types, the required fields and the words that a schema names. What it adds is let be.
+
+    Of JSON Schema no more than that is looked at: bounds and patterns are the caller's to check.
+    """
+    if not isinstance(schema, Mapping) or (data is None and _may_be_null(schema)):
+        return True
+    words = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    if isinstance(words, list) and data not in words:
+        return False
+    choices = schema.get("anyOf") or schema.get("oneOf")
+    if isinstance(choices, Iterable) and not any(_fits(data, choice) for choice in choices):
+        return False
+    types = schema.get("type")
+    known = [_TYPES[each] for each in (types if isinstance(types, list) else [types]) if each in _TYPES]
+    if known and not any(is_it(data) for is_it in known):
+        return False
+    if isinstance(data, list):
+        return all(_fits(item, schema.get("items")) for item in data)
+    if not isinstance(data, dict):
+        return True
+    fields = schema.get("properties")
+    return all(name in data for name in schema.get("required") or ()) and (
+        not isinstance(fields, Mapping) or all(_fits(value, fields.get(name)) for name, value in data.items())
+    )
 
 
 def without_nulls(data: Any, schema: Any) -> Any:

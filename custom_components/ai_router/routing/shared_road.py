@@ -85,6 +85,8 @@ class SharedRoad:
                 raise
             for event in as_events(trip.reply):
                 yield event
+        if key is not None and trip.reply is not None:
+            trip.reply = replace(trip.reply, cache_key=key)
 
     def _key(self, trip: Trip) -> str | None:
         request = trip.request

@@ -86,7 +86,8 @@ class Ticket:
     """The proof that a claim was granted. Settled exactly once, in the windows it was granted in.
 
     `day` is the household's date (YYYY-MM-DD) at the start; `started` and `expires` are wall-clock seconds. `heard`:
-    the provider has begun to answer, so what it tells of its limits has this attempt in it.
+    the provider has begun to answer, so what it tells of its limits has this attempt in it. `outdated`: what it was
+    sent to is gone or set up anew meanwhile, so its end says nothing about what is there now.
     """
 
     attempt_id: str
@@ -100,6 +101,7 @@ class Ticket:
     probe: bool = False
     state: TicketState = TicketState.HELD
     heard: bool = False
+    outdated: bool = False
 
 
 class Granted(NamedTuple):

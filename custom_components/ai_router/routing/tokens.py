@@ -5,11 +5,12 @@ largest of the published formulas for the size it is sent at.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import ceil
 
-from .model import Image, Message, Op, Request, Text, Thinking, ToolCall, ToolResult
+from .model import Image, Op, Part, Request, Text, Thinking, ToolCall, ToolResult
 
 _BYTES_PER_TOKEN = 3.6
 _TOKENS_PER_MESSAGE = 8
@@ -77,27 +78,23 @@ def _json(value: object) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _texts(message: Message) -> Iterator[str]:
-    for part in message.parts:
-        match part:
-            case Text(text):
-                yield text
-            case Thinking(text, opaque):
-                yield text
-                if opaque:
-                    yield _json(opaque)
-            case ToolCall(_, name, arguments):
-                yield name
-                yield _json(arguments)
-            case ToolResult(_, name, content):
-                yield name
-                yield content
-            case _:
-                pass
+def _texts(part: Part) -> tuple[str, ...]:
+    match part:
+        case Text(text):
+            return (text,)
+        case Thinking(text, opaque):
+            return (text, _json(opaque)) if opaque else (text,)
+        case ToolCall(_, name, arguments):
+            return (name, _json(arguments))
+        case ToolResult(_, name, content):
+            return (name, content)
+        case _:
+            return ()
 
 
 def _bytes(texts: Iterable[str]) -> int:
-    return sum(len(text.encode()) for text in texts)
+    # Plain letters need no copy to be counted.
+    return sum([len(text) if text.isascii() else len(text.encode(errors="surrogatepass")) for text in texts])
 
 
 def measure(request: Request) -> Size:
@@ -107,8 +104,11 @@ def measure(request: Request) -> Size:
     texts: list[str] = []
     pictures: list[tuple[int, int]] = []
     for message in request.messages:
-        texts.extend(_texts(message))
-        pictures.extend((part.width, part.height) for part in message.parts if isinstance(part, Image))
+        for part in message.parts:
+            if isinstance(part, Image):
+                pictures.append((part.width, part.height))
+            else:
+                texts += _texts(part)
     for tool in request.tools:
         texts += (tool.name, tool.description, _json(tool.parameters))
     total = _bytes(texts)
@@ -121,8 +121,7 @@ def measure(request: Request) -> Size:
 
 
 def _measure_texts(request: Request) -> Size:
-    sizes = [_bytes(_texts(message)) for message in request.messages]
-    whole = Size.of(
-        sum(sizes), len(sizes), texts=tuple(text for message in request.messages for text in _texts(message))
-    )
+    read = [[text for part in message.parts for text in _texts(part)] for message in request.messages]
+    sizes = [_bytes(texts) for texts in read]
+    whole = Size.of(sum(sizes), len(sizes), texts=tuple(chain.from_iterable(read)))
     return replace(whole, longest=Size.of(max(sizes, default=0), 1).estimate)

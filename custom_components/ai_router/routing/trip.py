@@ -9,6 +9,7 @@ from .offers import Ask, Offer
 from .outcome import Attempt, Reply
 from .planner import NO_HINDSIGHT, Hindsight
 from .plans import Plan
+from .ports import Entry
 from .refusals import RefusalCode, RequestFailed
 from .tickets import BucketKey
 from .waiting_room import Place
@@ -28,6 +29,7 @@ class Trip:
         "committed",
         "config",
         "deadline",
+        "entry",
         "leads",
         "others_left",
         "place",
@@ -50,6 +52,7 @@ class Trip:
         self.plan: Plan | None = None
         self.reply: Reply | None = None
         self.trial: Trial | None = None
+        self.entry: Entry | None = None
         self.unpaid_only = False
         self.others_left = False
         self.place: Place | None = None
@@ -64,17 +67,23 @@ class Trip:
         return self.ask.request
 
     def follow(self, ask: Ask, config: RouterConfig) -> None:
-        """Go on under a changed configuration. The deadline stays."""
+        """Go on under a changed configuration. The deadline stays; what was set up anew meanwhile is as if untried."""
+        before, now = self.config.providers, config.providers
         self.ask = ask
         self.config = config
+        for target in tuple(self._failed):
+            old, new = before.get(target.provider_id), now.get(target.provider_id)
+            if old is not None and new is not None and old.credential != new.credential:
+                del self._failed[target]
 
     @property
     def hindsight(self) -> Hindsight:
         """What the planner should know of the attempts so far."""
-        if not self._failed and not self.unpaid_only:
+        if not self.attempts and not self.unpaid_only:
             return NO_HINDSIGHT
         down = frozenset(target.provider_id for target, failure in self._failed.items() if failure.scope in _WIDE)
-        return Hindsight(self._failed, down, self._context_over, self.unpaid_only)
+        spent = sum(attempt.outcome.cost for attempt in self.attempts)
+        return Hindsight(self._failed, down, self._context_over, self.unpaid_only, spent)
 
     def note(self, lane: Lane, failure: Failure) -> None:
         """Remember that a target failed."""
@@ -97,10 +106,13 @@ class Trip:
             if MEANING[failure.cls].again and self.may_ask(target.provider_id)
         ]
 
-    def may_take(self, offer: Offer) -> bool:
-        """Say whether one more attempt may go this way: its pool may allow fewer of them than the request."""
-        limit = offer.fit.bounds.attempts
-        return (limit is None or len(self.attempts) < limit) and self.may_ask(offer.lane.provider.id)
+    def may_take(self, offer: Offer, now: float) -> bool:
+        """Say whether one more attempt may go this way: its pool may allow fewer of them, or less time, than the request."""
+        bounds = offer.fit.bounds
+        limit, timeout = bounds.attempts, bounds.timeout
+        if (limit is not None and len(self.attempts) >= limit) or (timeout is not None and now >= self.started + timeout):
+            return False
+        return self.may_ask(offer.lane.provider.id)
 
     def may_ask(self, provider_id: str) -> bool:
         """Say whether a provider may be asked once more: the household may allow it only so many attempts."""

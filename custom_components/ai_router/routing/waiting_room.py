@@ -66,11 +66,19 @@ class WaitingRoom:
 
     def wake(self) -> None:
         """Something has become free: let whoever is first for each target look."""
+        if not self._line:
+            return
         seen: set[Target] = set()
         for place in self._line:
             if not place.targets <= seen and place.waiter is not None and not place.waiter.done():
                 place.waiter.set_result(None)
             seen |= place.targets
+
+    def disband(self) -> None:
+        """Let all look at once: what they wait for may not be there any more."""
+        for place in self._line:
+            if place.waiter is not None and not place.waiter.done():
+                place.waiter.set_result(None)
 
     async def turn(self, place: Place, seconds: float) -> None:
         """Wait to be woken, or for so many seconds."""

@@ -48,14 +48,20 @@ class Strategies:
 
     def __init__(self) -> None:
         """Begin with nothing known."""
-        self._made = {name: make() for name, make in STRATEGIES.items()}
+        self._made: dict[str, Strategy] = {}
+        self._learners: dict[str, Strategy] = {}
         self._targets: Set[Target] = frozenset()
+        for name in STRATEGIES:
+            self._knows(name)
 
     def apply(self, targets: Set[Target], scopes: Set[str | None]) -> None:
         """Forget targets and scopes that are gone."""
         self._targets = targets
-        for strategy in self._made.values():
-            strategy.keep(targets, scopes)
+        for name, strategy in self._made.items():
+            try:
+                strategy.keep(targets, scopes)
+            except Exception:
+                _LOGGER.exception("The strategy %s failed", name)
 
     def bars(self, choice: Choice, lane: Lane) -> Why | None:
         """Say why a lane is not for a choice at all; None if it may be."""
@@ -68,9 +74,19 @@ class Strategies:
             return None
 
     def _knows(self, name: str) -> bool:
-        # A plug-in may have brought it since.
-        if name not in self._made and name in STRATEGIES:
-            self._made[name] = STRATEGIES[name]()
+        # A plug-in may have brought it since, or have taken it along.
+        make = STRATEGIES.get(name)
+        if make is None:
+            self._made.pop(name, None)
+            self._learners.pop(name, None)
+        elif name not in self._made:
+            try:
+                strategy = self._made[name] = make()
+            except Exception:
+                _LOGGER.exception("The strategy %s could not be made", name)
+            else:
+                if type(strategy).learn is not Strategy.learn:
+                    self._learners[name] = strategy
         return name in self._made
 
     def order(self, choice: Choice) -> Sequence[Ranked]:
@@ -79,11 +95,11 @@ class Strategies:
             return ()
         try:
             ranked = self._made[choice.strategy].order(choice)
+            if sorted(id(offer) for offer, _ in ranked) == sorted(map(id, choice.offers)):
+                return ranked
         except Exception:
             _LOGGER.exception("The strategy %s failed", choice.strategy)
         else:
-            if sorted(id(offer) for offer, _ in ranked) == sorted(map(id, choice.offers)):
-                return ranked
             _LOGGER.error("The strategy %s did not put the offers in order that it was given", choice.strategy)
         return [(offer, "in the household's order") for offer in choice.offers]
 
@@ -98,7 +114,7 @@ class Strategies:
         """Tell how an attempt ended. The one place from which the strategies learn."""
         if target not in self._targets:
             return
-        for name, strategy in self._made.items():
+        for name, strategy in self._learners.items():
             try:
                 strategy.learn(ask, target, outcome, now)
             except Exception:

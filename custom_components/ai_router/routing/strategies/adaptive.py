@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence, Set
+from functools import lru_cache
 from math import cos, exp, log, pi, sin, sqrt
 from statistics import median
 from typing import NamedTuple, override
@@ -36,7 +37,12 @@ class Kind(NamedTuple):
     @classmethod
     def of(cls, ask: Ask) -> Kind:
         """Say of which kind a request is."""
-        return cls(ask.request.op, ask.needs & _KIND_NEEDS, ask.size.estimate > _LONG, ask.live)
+        return cls(ask.request.op, _kind_needs(ask.needs), ask.size.estimate > _LONG, ask.live)
+
+
+@lru_cache(maxsize=64)
+def _kind_needs(needs: Capability) -> Capability:
+    return needs & _KIND_NEEDS
 
 
 class Arm:

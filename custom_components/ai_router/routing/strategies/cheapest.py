@@ -42,9 +42,9 @@ def expected_prices(choice: Choice) -> list[Picodollars | None]:
             expected.append(None if prices is None else 0)
             continue
         output = elsewhere if known is None else known
-        tokens = offer.max_output if output is None else min(round(output), offer.max_output)
-        input_tokens, pictures = offer.candidate.estimate.input_tokens, offer.fit.size.pictures
-        expected.append(prices.expected(input_tokens, tokens, now, pictures))
+        input_tokens, room, _ = offer.estimate
+        tokens = room if output is None else min(round(output), room)
+        expected.append(prices.expected(input_tokens, tokens, now, offer.fit.size.pictures))
     return expected
 
 

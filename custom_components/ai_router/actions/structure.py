@@ -1,0 +1,38 @@
+"""From the `structure` of an action, as in `ai_task.generate_data`, to the JSON schema of an answer."""
+
+import json
+import json
+from typing import Any
+
+import probatio
+import voluptuous as vol
+from homeassistant.const import CONF_DESCRIPTION, CONF_SELECTOR
+from homeassistant.helpers import llm, selector
+
+from ..routing.model import Structure
+
+_REQUIRED = "required"
+_NAME = "data"
+_FIELD = vol.Schema(
+    {
+        vol.Optional(CONF_DESCRIPTION): str,
+        vol.Optional(_REQUIRED): bool,
+        vol.Required(CONF_SELECTOR): selector.validate_selector,
+    }
+)
+_FIELDS = vol.All(vol.Schema({str: _FIELD}), vol.Length(min=1, max=100))
+
+
+def structure(value: Any) -> Structure:
+    """Check the fields and return the shape that they make. Raises `vol.Invalid`."""
+    fields: dict[str, Any] = _FIELDS(value)
+    markers = {
+        (probatio.Required if field.get(_REQUIRED) else probatio.Optional)(
+            name, description=field.get(CONF_DESCRIPTION)
+        ): selector.selector(field[CONF_SELECTOR])
+        for name, field in fields.items()
+    }
+    schema = probatio.Schema(markers, extra=probatio.PREVENT_EXTRA)
+    described = probatio.to_openapi(schema, custom_serializer=llm.selector_serializer)
+    # Words out of YAML know which line they stood in: to JSON writers that are in a hurry they are no strings.
+    return Structure(_NAME, json.loads(json.dumps(described)))

@@ -1,0 +1,73 @@
+"""What every action needs: the running router, who calls, and which provider or pool is meant."""
+
+from collections.abc import Mapping
+
+from homeassistant.auth.models import User
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import ServiceValidationError, UnknownUser
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import service
+
+from .automations import AUTOMATIONS
+from .const import DOMAIN
+from .hub import Hub, RouterConfigEntry
+from .routing.model import Caller
+
+
+def loaded(hass: HomeAssistant) -> Hub:
+    """Return the running router. Raises `ServiceValidationError` while the entry is not set up."""
+    entry: RouterConfigEntry = service.async_get_config_entry(hass, DOMAIN, None)
+    return entry.runtime_data
+
+
+async def calling_user(hass: HomeAssistant, context: Context) -> User | None:
+    """Return the user who calls; None is the house itself. Raises `UnknownUser`."""
+    if context.user_id is None:
+        return None
+    user = await hass.auth.async_get_user(context.user_id)
+    if user is None:
+        raise UnknownUser(context=context)
+    return user
+
+
+async def caller_of(hass: HomeAssistant, context: Context) -> Caller:
+    """Say who calls, as the core wants to know it. Raises `UnknownUser`."""
+    user = await calling_user(hass, context)
+    automations = hass.data.get(AUTOMATIONS)
+    automation = None if automations is None else automations.of(context)
+    if user is None:
+        return Caller(context_id=context.id, automation=automation)
+    return Caller(user_id=user.id, admin=user.is_admin, context_id=context.id, automation=automation)
+
+
+def provider_id(hub: Hub, reference: str) -> str:
+    """Find a provider by its name or its device. Raises `ServiceValidationError`."""
+    names = {provider.name: provider.id for provider in hub.router.config.providers.values()}
+    return _find(hub, reference, names, "unknown_provider", "provider")
+
+
+def pool_id(hub: Hub, reference: str) -> str:
+    """Find a pool by its name or its device. Raises `ServiceValidationError`."""
+    names = {pool.name: pool.id for pool in hub.router.config.pools.values()}
+    return _find(hub, reference, names, "unknown_pool_name", "pool")
+
+
+def _find(hub: Hub, reference: str, names: Mapping[str, str], unknown: str, placeholder: str) -> str:
+    wanted = reference.strip().casefold()
+    for name, named in names.items():
+        if name.casefold() == wanted or named == reference:
+            return named
+    device = dr.async_get(hub.hass).async_get(reference)
+    found = None if device is None else device.config_subentry_id
+    if found is not None and found in names.values():
+        return found
+    raise ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=unknown,
+        translation_placeholders={placeholder: reference, "known": ", ".join(names) or "-"},
+    )
+
+
+async def user_names(hass: HomeAssistant) -> dict[str, str]:
+    """Return the names of the users by their ids."""
+    return {user.id: user.name for user in await hass.auth.async_get_users() if user.name}

@@ -1,0 +1,106 @@
+"""Conditions for automations: is there budget left, is a provider well? While that is not known they do not hold."""
+
+from typing import Any, Unpack, cast, override
+
+import voluptuous as vol
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import ATTR_DEVICE_ID, CONF_OPTIONS
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.condition import Condition, ConditionCheckParams, ConditionConfig
+from homeassistant.helpers.typing import ConfigType
+
+from .automation_devices import DEVICES, check_devices, subject
+from .const import DOMAIN
+from .hub import Hub
+from .routing.fleet import provider_money, router_money
+from .routing.health import Level
+from .routing.money import Picodollars, to_picodollars
+
+AT_LEAST = "at_least"
+
+
+class _OfDevices(Condition):
+    """Asks the running router about devices; all of them must agree."""
+
+    schema: vol.Schema
+    providers = False
+
+    @classmethod
+    @override
+    async def async_validate_config(cls, hass: HomeAssistant, config: ConfigType) -> ConfigType:
+        """Check the options; devices must be ours."""
+        config = cast("ConfigType", cls.schema(config))
+        check_devices(hass, config[CONF_OPTIONS].get(ATTR_DEVICE_ID, ()), providers=cls.providers)
+        return config
+
+    def __init__(self, hass: HomeAssistant, config: ConditionConfig) -> None:
+        """Take the options."""
+        super().__init__(hass, config)
+        self.options: dict[str, Any] = config.options or {}
+
+    @override
+    def _async_check(self, **kwargs: Unpack[ConditionCheckParams]) -> bool:
+        """Ask for each device; without the router nothing is known."""
+        entries = self._hass.config_entries.async_entries(DOMAIN)
+        hub = next((entry.runtime_data for entry in entries if entry.state is ConfigEntryState.LOADED), None)
+        if hub is None:
+            return False
+        devices = self.options.get(ATTR_DEVICE_ID)
+        if not devices:
+            return self.holds(hub, hub.entry.entry_id)
+        subjects = [subject(self._hass, device_id) for device_id in devices]
+        return all(found is not None and self.holds(hub, found) for found in subjects)
+
+    def holds(self, hub: Hub, about: str) -> bool:
+        """Say whether it holds for a provider (its id) or for the router (the entry's)."""
+        raise NotImplementedError
+
+
+class _BudgetLeft(_OfDevices):
+    """Holds while every budget of the router, or of the chosen devices, has something left; no budget always has."""
+
+    schema = vol.Schema(
+        {
+            vol.Optional(CONF_OPTIONS, default=dict): {
+                vol.Optional(ATTR_DEVICE_ID): DEVICES,
+                vol.Optional(AT_LEAST, default=0): vol.All(vol.Coerce(float), vol.Range(min=0)),
+            }
+        }
+    )
+
+    @override
+    def holds(self, hub: Hub, about: str) -> bool:
+        router = hub.router
+        if about == hub.entry.entry_id:
+            keys = router_money(router.config)
+        elif about in router.config.providers:
+            keys = provider_money(router.config.providers[about])
+        else:
+            return False
+        least = max(1, to_picodollars(self.options.get(AT_LEAST, 0)))
+        return all(_left(hub, key) >= least for key in keys if router.admission.money(key).limit is not None)
+
+
+def _left(hub: Hub, key: Any) -> Picodollars:
+    bucket = hub.router.admission.money(key)
+    return (bucket.limit or 0) - bucket.account.settled - bucket.account.held
+
+
+class _ProviderHealthy(_OfDevices):
+    """Holds while the chosen providers are healthy."""
+
+    schema = vol.Schema({vol.Required(CONF_OPTIONS): {vol.Required(ATTR_DEVICE_ID): DEVICES}})
+    providers = True
+
+    @override
+    def holds(self, hub: Hub, about: str) -> bool:
+        status = hub.coordinator.data.providers.get(about)
+        return status is not None and status.health is Level.HEALTHY
+
+
+CONDITIONS: dict[str, type[Condition]] = {"budget_left": _BudgetLeft, "provider_healthy": _ProviderHealthy}
+
+
+async def async_get_conditions(hass: HomeAssistant) -> dict[str, type[Condition]]:  # noqa: ARG001  # the platform's signature
+    """Return the conditions."""
+    return CONDITIONS

@@ -1,0 +1,303 @@
+"""What somebody has to mend, shown under Repairs as long as its cause lasts.
+
+Nothing is stored: which issues stand follows from the benches, the budgets, the entry and the ledger. What ended by
+time alone (no credit for an hour) stands until an answer, or somebody, shows that it is mended.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN, SUBENTRY_PROVIDER, Conf
+from .plug_ins import kinds
+from .reauthentication import Reauthentication
+from .routing.benches import BenchKey
+from .routing.failures import FailureClass
+from .routing.fleet import pool_money, provider_money, router_money
+from .routing.model import Target
+from .routing.money import Picodollars, to_dollars
+from .routing.ports import AttemptEnded, Benched, BudgetCrossed, CoreEvent, Unbenched
+from .routing.tickets import BucketKey
+from .settings import BUDGET_WINDOWS, credential_since
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+OLD_KEY_DAYS = 90
+# What changes by time alone: a budget's next window, the age of a key.
+_LOOK_EVERY = timedelta(minutes=1)
+
+
+class Problem(StrEnum):
+    """What can be the matter; also the key of its texts."""
+
+    KEY_REJECTED = "key_rejected"
+    KEY_OLD = "key_old"
+    NO_CREDIT = "no_credit"
+    MODEL_RETIRED = "model_retired"
+    MODEL_NOT_LOCAL = "model_not_local"
+    PRICE_UNKNOWN = "price_unknown"
+    BUDGET_REACHED = "budget_reached"
+    KIND_UNKNOWN = "kind_unknown"
+    LEDGER_RESTORED = "ledger_restored"
+    LEDGER_DAMAGED = "ledger_damaged"
+    LEDGER_TOO_NEW = "ledger_too_new"
+
+
+_STANDS_FOR = {
+    FailureClass.CREDENTIAL: Problem.KEY_REJECTED,
+    FailureClass.BILLING: Problem.NO_CREDIT,
+    FailureClass.MODEL_MISSING: Problem.MODEL_RETIRED,
+    FailureClass.NOT_LOCAL: Problem.MODEL_NOT_LOCAL,
+}
+# An answer shows that these are over. A rejected key stays rejected, whatever an older request still brings.
+_OVER_WITH_AN_ANSWER = frozenset({FailureClass.BILLING, FailureClass.MODEL_MISSING})
+BUDGETS = {window: key for key, window in BUDGET_WINDOWS.items()}
+"""The budgets that can be set, and so be raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One issue. `data` is what its repair needs to know, `placeholders` what its text does.
+
+    `text` is the translation key where one problem has several texts.
+    """
+
+    problem: Problem
+    about: tuple[str, ...] = ()
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    fixable: bool = True
+    severity: ir.IssueSeverity = ir.IssueSeverity.ERROR
+    persistent: bool = False
+    text: str = ""
+
+    @property
+    def id(self) -> str:
+        """The id under which Home Assistant keeps it."""
+        return "_".join((self.problem.value, *self.about))
+
+    def show(self, hass: HomeAssistant) -> None:
+        """Show it, or bring it up to date."""
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            self.id,
+            data={"problem": self.problem.value, **self.data},
+            is_fixable=self.fixable,
+            is_persistent=self.persistent,
+            severity=self.severity,
+            translation_key=self.text or self.problem.value,
+            translation_placeholders=dict(self.placeholders),
+        )
+
+
+class Issues:
+    """Keeps the issues of one entry in step with their causes."""
+
+    def __init__(self, hub: Hub) -> None:
+        """Look after a hub's providers and ledger."""
+        self._hub = hub
+        self._standing: dict[BenchKey, FailureClass] = {}
+        self._unpriced: frozenset[Target] = frozenset()
+        self._used_unpriced: set[Target] = set()
+        self._shown: set[str] = set()
+        self._running = self._due = False
+        self.reauthentication = Reauthentication(hub.hass, hub.entry, lambda: self.rejected)
+
+    @property
+    def rejected(self) -> list[str]:
+        """The ids of the providers whose key is rejected or cannot be read, the first one first."""
+        found = (provider_id for (provider_id, _), cls in self._standing.items() if cls is FailureClass.CREDENTIAL)
+        return list(dict.fromkeys(found))
+
+    @callback
+    def start(self) -> None:
+        """Show what stands, and follow until the entry is unloaded."""
+        hub = self._hub
+        ir.async_delete_issue(hub.hass, DOMAIN, Problem.LEDGER_TOO_NEW)
+        if hub.ledger.recovered is not None:
+            problem = Problem.LEDGER_RESTORED if hub.ledger.from_snapshot else Problem.LEDGER_DAMAGED
+            Issue(problem, placeholders={"file": hub.ledger.recovered.name}, persistent=True).show(hub.hass)
+        hub.entry.async_on_unload(hub.router.subscribe(self.hear))
+        hub.entry.async_on_unload(async_track_time_interval(hub.hass, self.follow, _LOOK_EVERY))
+        hub.entry.async_on_unload(self._stop)
+        self._running = True
+        self.follow_entry()
+
+    @callback
+    def hear(self, event: CoreEvent) -> None:
+        """Take an event of the core; most change nothing here."""
+        match event:
+            case AttemptEnded() if self._standing or self._unpriced:
+                self._attempt(event)
+            case Benched(provider_id, model_id, failure) if failure.cls in _STANDS_FOR:
+                self._standing[provider_id, model_id] = failure.cls
+                self._follow_soon()
+            case Unbenched(provider_id, model_id):
+                self._standing.pop((provider_id, model_id), None)
+                self._follow_soon()
+            case BudgetCrossed(exceeded=True):
+                self._follow_soon()
+
+    def _attempt(self, event: AttemptEnded) -> None:
+        target = event.attempt.target
+        if event.attempt.outcome.failure is not None:
+            return
+        over = [key for key in (target, (target.provider_id, None)) if self._standing.get(key) in _OVER_WITH_AN_ANSWER]
+        for key in over:
+            del self._standing[key]
+        first_use = target in self._unpriced and target not in self._used_unpriced
+        if first_use:
+            self._used_unpriced.add(target)
+        if over or first_use:
+            self._follow_soon()
+
+    def _follow_soon(self) -> None:
+        """Follow in the loop's next round: the core is in the middle of something."""
+        if not self._due:
+            self._due = True
+            self._hub.hass.loop.call_soon(self.follow)
+
+    @callback
+    def follow_entry(self) -> None:
+        """Follow a change of the entry: providers and models that are gone, prices that are known now."""
+        config = self._hub.router.config
+        providers = config.providers.values()
+        models = {Target(provider.id, model.id): model for provider in providers for model in provider.models}
+        self._unpriced = frozenset(target for target, model in models.items() if model.prices is None)
+        self._used_unpriced &= self._unpriced
+        for key, bench in self._hub.router.benches.all().items():
+            if bench.cls in _STANDS_FOR:
+                self._standing[key] = bench.cls
+        self._standing = {
+            key: cls
+            for key, cls in self._standing.items()
+            if (key[0] in config.providers if key[1] is None else key in models)
+        }
+        self.follow()
+
+    @callback
+    def follow(self, _: datetime | None = None) -> None:
+        """Show what stands now, take away what is over, and ask for keys."""
+        self._due = False
+        if not self._running:
+            return
+        found = {issue.id: issue for issue in self._found()}
+        for gone in self._shown - found.keys():
+            ir.async_delete_issue(self._hub.hass, DOMAIN, gone)
+        self._shown = set(found)
+        for issue in found.values():
+            issue.show(self._hub.hass)
+        self.reauthentication.follow()
+
+    @callback
+    def _stop(self) -> None:
+        self._running = False
+        self.reauthentication.stop()
+        for issue_id in self._shown:
+            ir.async_delete_issue(self._hub.hass, DOMAIN, issue_id)
+        self._shown.clear()
+
+    # --- causes --------------------------------------------------------------------------------------
+
+    def _found(self) -> Iterator[Issue]:
+        yield from self._of_benches()
+        yield from self._of_entry()
+        yield from self._of_budgets()
+        for target in self._used_unpriced:
+            yield self._of_model(Problem.PRICE_UNKNOWN, target, ir.IssueSeverity.WARNING)
+
+    def _of_benches(self) -> Iterator[Issue]:
+        for provider_id in self.rejected:
+            yield self._of_provider(Problem.KEY_REJECTED, provider_id)
+        for (provider_id, model_id), cls in self._standing.items():
+            if cls is FailureClass.BILLING:
+                yield self._of_provider(Problem.NO_CREDIT, provider_id)
+            elif cls is FailureClass.MODEL_MISSING and model_id is not None:
+                yield self._of_model(Problem.MODEL_RETIRED, Target(provider_id, model_id), ir.IssueSeverity.ERROR)
+            elif cls is FailureClass.NOT_LOCAL and model_id is not None:
+                target = Target(provider_id, model_id)
+                # Only who looks at the provider's settings can say what it is from now on.
+                yield replace(self._of_model(Problem.MODEL_NOT_LOCAL, target, ir.IssueSeverity.CRITICAL), fixable=False)
+
+    def _of_entry(self) -> Iterator[Issue]:
+        now = dt_util.utcnow()
+        rejected = self.rejected
+        for subentry in self._hub.entry.get_subentries_of_type(SUBENTRY_PROVIDER):
+            kind = subentry.data[Conf.KIND]
+            # Until everything has started, what knows it may still come.
+            if kind not in kinds(self._hub.hass) and self._hub.hass.is_running:
+                placeholders = {"provider": subentry.title, "kind": kind}
+                yield Issue(Problem.KIND_UNKNOWN, (subentry.subentry_id,), placeholders, fixable=False)
+            since = credential_since(subentry.data)
+            if since is None or subentry.subentry_id in rejected:
+                continue
+            if (now - since).days >= OLD_KEY_DAYS:
+                yield self._of_provider(
+                    Problem.KEY_OLD, subentry.subentry_id, ir.IssueSeverity.WARNING, days=str(OLD_KEY_DAYS)
+                )
+
+    def _of_budgets(self) -> Iterator[Issue]:
+        config = self._hub.router.config
+        keys = [*router_money(config)]
+        keys += (key for provider in config.providers.values() for key in provider_money(provider))
+        keys += (key for pool in config.pools.values() for key in pool_money(pool))
+        for key in keys:
+            bucket = self._hub.router.admission.money(key)
+            # A budget of nothing is a choice, not something that happened.
+            if bucket.limit and bucket.account.settled >= bucket.limit:
+                yield self._of_budget(key, bucket.limit)
+
+    def _of_budget(self, key: BucketKey, limit: Picodollars) -> Issue:
+        return Issue(
+            Problem.BUDGET_REACHED,
+            (key.scope.value, *filter(None, [key.id]), key.window.value),
+            {
+                "name": self._name(key.id) if key.id else self._hub.entry.title,
+                "limit": f"{to_dollars(limit).normalize():f}",
+            },
+            {"about": key.id, "window": key.window.value},
+            severity=ir.IssueSeverity.WARNING,
+            text=f"{Problem.BUDGET_REACHED}_{key.window}",
+        )
+
+    def _of_provider(
+        self,
+        problem: Problem,
+        provider_id: str,
+        severity: ir.IssueSeverity = ir.IssueSeverity.ERROR,
+        **placeholders: str,
+    ) -> Issue:
+        named = {"provider": self._name(provider_id), **placeholders}
+        return Issue(problem, (provider_id,), named, {"about": provider_id}, severity=severity)
+
+    def _of_model(self, problem: Problem, target: Target, severity: ir.IssueSeverity) -> Issue:
+        placeholders = {"provider": self._name(target.provider_id), "model": target.model_id}
+        data = {"about": target.provider_id, "model": target.model_id}
+        return Issue(problem, tuple(target), placeholders, data, severity=severity)
+
+    def _name(self, provider_id: str) -> str:
+        subentry = self._hub.entry.subentries.get(provider_id)
+        return self._hub.redactor.redact(subentry.title if subentry else self._hub.provider_name(provider_id))
+
+
+@callback
+def async_show_too_new(hass: HomeAssistant) -> None:
+    """Say that the ledger was written by a newer version."""
+    Issue(Problem.LEDGER_TOO_NEW, fixable=False).show(hass)
+
+
+@callback
+def async_forget_all(hass: HomeAssistant) -> None:
+    """Delete every issue of ours, those that outlive a restart too."""
+    for domain, issue_id in list(ir.async_get(hass).issues):
+        if domain == DOMAIN:
+            ir.async_delete_issue(hass, DOMAIN, issue_id)

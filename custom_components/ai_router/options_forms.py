@@ -1,0 +1,311 @@
+"""The form of the router's options: its fields, what is stored of them, and what is shown of what is stored.
+
+What is emptied goes back to what holds without it. The two presets fill fields in; nothing of them is hidden.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import voluptuous as vol
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    ObjectSelector,
+    ObjectSelectorConfig,
+    Selector,
+    TextSelector,
+)
+
+from .const import ROUTER_STRATEGIES, Conf
+from .form_fields import (
+    BUDGET_KEYS,
+    MOST_DOLLARS,
+    budget_fields,
+    budgets_to_show,
+    budgets_to_store,
+    choice,
+    decimal_text,
+    dollars,
+    folded,
+    named,
+    number,
+    whole,
+)
+from .provider_check import FieldProblem
+from .routing.breaker import DEFAULT_BREAKER
+from .routing.budgets import AtCap
+from .routing.cache import DEFAULT_CACHE, CacheUse
+from .routing.config import DEFAULT_ATTEMPTS, DEFAULT_BOUNDS, DEFAULT_MAX_OUTPUT, EACH_USER
+from .routing.retries import DEFAULT_BACKOFF
+from .settings import (
+    DEFAULT_ALERT_AT,
+    DEFAULT_CACHE_DISK,
+    DEFAULT_HEALTH_INTERVAL,
+    DEFAULT_RETENTION_DAYS,
+    DEFAULT_UNKNOWN_PRICE_HOLD,
+    MEGABYTE,
+    SHARE_WINDOWS,
+)
+
+ROUTING, ACCESS, MONEY, SHARES, CACHE, HEALTH, DATA = "routing", "access", "money", "shares", "cache", "health", "data"
+UNKNOWN_PRICE = "unknown_price"
+CEILING, REFUSE = "ceiling", "refuse"
+EACH_DAY, EACH_MONTH = "each_user_day", "each_user_month"
+_EACH = {EACH_DAY: "day", EACH_MONTH: "month"}
+_OF_USERS, _OF_LABELS = Conf.USER_BUDGETS.value, Conf.LABEL_BUDGETS.value
+_WHOSE = {_OF_USERS: "user", _OF_LABELS: "label"}
+
+# What is stored as it is typed, and what holds where nothing is.
+_PLAIN: Final[Mapping[str, Mapping[Conf, Any]]] = {
+    ROUTING: {
+        Conf.STRATEGY: "priority",
+        Conf.FAILOVER: True,
+        Conf.ATTEMPTS: DEFAULT_ATTEMPTS,
+        Conf.RETRY_BASE: DEFAULT_BACKOFF.base,
+        Conf.RETRY_LONGEST: DEFAULT_BACKOFF.longest,
+        Conf.TIMEOUT: DEFAULT_BOUNDS.timeout,
+        Conf.MAX_TOKENS: DEFAULT_MAX_OUTPUT,
+    },
+    ACCESS: {Conf.LOCAL_ONLY: False},
+    MONEY: {Conf.AT_CAP: AtCap.FREE.value, Conf.ALERT_AT: DEFAULT_ALERT_AT, Conf.WORST_CASE: False},
+    CACHE: {
+        Conf.CACHE: DEFAULT_CACHE.use.value,
+        Conf.CACHE_MINUTES: round(DEFAULT_CACHE.ttl / 60),
+        Conf.CACHE_MEMORY: DEFAULT_CACHE.max_bytes // MEGABYTE,
+        Conf.CACHE_ON_DISK: False,
+        Conf.CACHE_DISK: DEFAULT_CACHE_DISK,
+    },
+    HEALTH: {
+        Conf.HEALTH_INTERVAL: DEFAULT_HEALTH_INTERVAL,
+        Conf.BREAKER_FAILURES: DEFAULT_BREAKER.failures,
+        Conf.BREAKER_SECONDS: DEFAULT_BREAKER.open_seconds,
+        Conf.BREAKER_LONGEST: DEFAULT_BREAKER.longest_open_seconds,
+    },
+    DATA: {
+        Conf.RETENTION_DAYS: DEFAULT_RETENTION_DAYS,
+        Conf.PICTURE_SIZE: None,
+        Conf.EXACT_TOKENS: False,
+        Conf.COMPLETED_EVENT: False,
+        Conf.DELETE_DATA: False,
+    },
+}
+_STORED_BY_FORM: Final = frozenset(
+    {
+        *(key for keys in _PLAIN.values() for key in keys),
+        *BUDGET_KEYS,
+        Conf.USERS,
+        Conf.MAX_COST,
+        Conf.UNKNOWN_PRICE_HOLD,
+        Conf.USER_BUDGETS,
+        Conf.LABEL_BUDGETS,
+    }
+)
+
+_NO_BUDGETS: Final = {key.value: None for key in BUDGET_KEYS}
+PRESETS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    "balanced": {
+        ROUTING: {Conf.STRATEGY.value: "priority", Conf.FAILOVER.value: True, Conf.ATTEMPTS.value: 3},
+        MONEY: {
+            **_NO_BUDGETS,
+            Conf.BUDGET_MONTH.value: 20.0,
+            Conf.BUDGET_ONLY_WARNS.value: False,
+            Conf.AT_CAP.value: AtCap.FREE.value,
+            Conf.ALERT_AT.value: 80,
+            Conf.MAX_COST.value: 0.5,
+            UNKNOWN_PRICE: CEILING,
+            Conf.WORST_CASE.value: False,
+        },
+        CACHE: {Conf.CACHE.value: CacheUse.CAREFUL.value},
+    },
+    "careful": {
+        ROUTING: {Conf.STRATEGY.value: "cheapest", Conf.FAILOVER.value: True, Conf.ATTEMPTS.value: 2},
+        MONEY: {
+            **_NO_BUDGETS,
+            Conf.BUDGET_DAY.value: 0.5,
+            Conf.BUDGET_MONTH.value: 5.0,
+            Conf.BUDGET_ONLY_WARNS.value: False,
+            Conf.AT_CAP.value: AtCap.FREE.value,
+            Conf.ALERT_AT.value: 50,
+            Conf.MAX_COST.value: 0.05,
+            UNKNOWN_PRICE: REFUSE,
+            Conf.WORST_CASE.value: True,
+        },
+        CACHE: {Conf.CACHE.value: CacheUse.CAREFUL.value},
+    },
+}
+
+# --- fields ----------------------------------------------------------------------------------------
+
+
+def options_form(people: Mapping[str, str]) -> vol.Schema:
+    """Ask for all options at once."""
+    selectors: dict[Conf, Any] = {
+        Conf.STRATEGY: choice(ROUTER_STRATEGIES, "strategy"),
+        Conf.ATTEMPTS: whole(1, 20),
+        Conf.RETRY_BASE: number(0, 60, "s"),
+        Conf.RETRY_LONGEST: number(0, 600, "s"),
+        Conf.TIMEOUT: whole(1, 3_600, "s"),
+        Conf.MAX_TOKENS: whole(1, 1_000_000),
+        Conf.AT_CAP: choice(list(AtCap), "at_cap"),
+        Conf.ALERT_AT: whole(1, 100, "%"),
+        Conf.CACHE: choice(list(CacheUse), "cache"),
+        Conf.CACHE_MINUTES: whole(1, 527_040, "min"),
+        Conf.CACHE_MEMORY: whole(1, 256, "MB"),
+        Conf.CACHE_DISK: whole(1, 4_096, "MB"),
+        Conf.HEALTH_INTERVAL: whole(0, 86_400, "s"),
+        Conf.BREAKER_FAILURES: whole(1, 100),
+        Conf.BREAKER_SECONDS: whole(1, 3_600, "s"),
+        Conf.BREAKER_LONGEST: whole(1, 86_400, "s"),
+        Conf.RETENTION_DAYS: whole(1, 3_650, "d"),
+        Conf.PICTURE_SIZE: whole(256, 4_096, "px"),
+    }
+    # Emptied, a choice or a switch would say nothing: they have a default, numbers a usual value.
+    fields: dict[str, dict[vol.Marker, Any]] = {
+        part: {
+            (
+                vol.Optional(key.value, default=usual) if isinstance(usual, bool | str) else vol.Optional(key.value)
+            ): selectors.get(key, BooleanSelector())
+            for key, usual in keys.items()
+        }
+        for part, keys in _PLAIN.items()
+    }
+    fields[ACCESS][vol.Optional(Conf.USERS.value)] = named(people, several=True)
+    fields[MONEY] = {
+        **budget_fields(),
+        vol.Optional(Conf.MAX_COST.value): dollars(),
+        vol.Optional(UNKNOWN_PRICE, default=CEILING): choice((CEILING, REFUSE), UNKNOWN_PRICE),
+        vol.Optional(Conf.UNKNOWN_PRICE_HOLD.value): dollars(),
+        **fields[MONEY],
+    }
+    fields[SHARES] = {
+        **{vol.Optional(name): dollars() for name in _EACH},
+        vol.Optional(_OF_USERS): _amounts("user", named(people)),
+        vol.Optional(_OF_LABELS): _amounts("label", TextSelector()),
+    }
+    order = (ROUTING, ACCESS, MONEY, SHARES, CACHE, HEALTH, DATA)
+    return vol.Schema({vol.Required(part): folded(fields[part], shut=part != ROUTING) for part in order})
+
+
+def _amounts(whose: str, selector: Selector[Any]) -> ObjectSelector:
+    """Make a list of budgets, each of somebody or something."""
+    amount = NumberSelector(
+        NumberSelectorConfig(
+            min=0, max=MOST_DOLLARS, step="any", mode=NumberSelectorMode.BOX, unit_of_measurement="USD"
+        )
+    )
+    return ObjectSelector(
+        ObjectSelectorConfig(
+            fields={
+                whose: {"selector": selector, "required": True},
+                **{window: {"selector": amount} for window in SHARE_WINDOWS},
+            },
+            multiple=True,
+            label_field=whose,
+            translation_key=f"{whose}_budgets",
+        )
+    )
+
+
+# --- from the form to what is stored -----------------------------------------------------------------
+
+
+def options_to_store(form: Mapping[str, Mapping[str, Any]], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options; what no form asks for is kept. Raises `FieldProblem`, which names the section."""
+    _check(form)
+    money = form[MONEY]
+    stored = {key: value for key, value in before.items() if key not in _STORED_BY_FORM}
+    stored |= {key.value: form[part][key] for part, keys in _PLAIN.items() for key in keys if key in form[part]}
+    stored |= budgets_to_store(money)
+    # None as the hold of an unknown price refuses such calls.
+    refused = money[UNKNOWN_PRICE] == REFUSE
+    stored[Conf.UNKNOWN_PRICE_HOLD.value] = None if refused else decimal_text(money[Conf.UNKNOWN_PRICE_HOLD])
+    if Conf.MAX_COST in money:
+        stored[Conf.MAX_COST.value] = decimal_text(money[Conf.MAX_COST])
+    if users := form[ACCESS].get(Conf.USERS):
+        stored[Conf.USERS.value] = users
+    shares = form[SHARES]
+    each = {window: decimal_text(shares[name]) for name, window in _EACH.items() if name in shares}
+    of_users = ({EACH_USER: each} if each else {}) | _amounts_to_store(shares, _OF_USERS)
+    for key, amounts in ((_OF_USERS, of_users), (_OF_LABELS, _amounts_to_store(shares, _OF_LABELS))):
+        if amounts:
+            stored[key] = amounts
+    return stored
+
+
+def _check(form: Mapping[str, Mapping[str, Any]]) -> None:
+    money, routing, health = form[MONEY], form[ROUTING], form[HEALTH]
+    if money[UNKNOWN_PRICE] == CEILING and not money.get(Conf.UNKNOWN_PRICE_HOLD):
+        raise FieldProblem(MONEY, "hold_missing")
+    if _backwards(routing, ROUTING, Conf.RETRY_BASE, Conf.RETRY_LONGEST):
+        raise FieldProblem(ROUTING, "retry_backwards")
+    if _backwards(health, HEALTH, Conf.BREAKER_SECONDS, Conf.BREAKER_LONGEST):
+        raise FieldProblem(HEALTH, "breaker_backwards")
+    if form[DATA][Conf.EXACT_TOKENS] and form[ACCESS][Conf.LOCAL_ONLY]:
+        raise FieldProblem(DATA, "exact_tokens_local")
+
+
+def _backwards(form: Mapping[str, Any], part: str, least: Conf, most: Conf) -> bool:
+    usual = _PLAIN[part]
+    return bool(form.get(least, usual[least]) > form.get(most, usual[most]))
+
+
+def _amounts_to_store(form: Mapping[str, Any], key: str) -> dict[str, dict[str, str]]:
+    """Return the budgets of users or labels by their ids. Raises `FieldProblem`."""
+    amounts: dict[str, dict[str, str]] = {}
+    rows = form.get(key, [])
+    for row in rows if isinstance(rows, list) else [rows]:
+        whose = row[_WHOSE[key]].strip()
+        # A browser's JSON has no NaN, another's may; it compares as neither more nor less.
+        given = {window: row[window] for window in SHARE_WINDOWS if row.get(window) is not None}
+        if not whose or not given or not all(amount >= 0 for amount in given.values()):
+            raise FieldProblem(SHARES, "amount_missing")
+        if whose in amounts:
+            raise FieldProblem(SHARES, "amount_twice")
+        amounts[whose] = {window: decimal_text(amount) for window, amount in given.items()}
+    return amounts
+
+
+# --- from what is stored to the form -----------------------------------------------------------------
+
+
+def options_to_show(stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the stored options as the form shows them."""
+    shown = {
+        part: {key.value: value for key, usual in keys.items() if (value := stored.get(key, usual)) is not None}
+        for part, keys in _PLAIN.items()
+    }
+    hold = stored.get(Conf.UNKNOWN_PRICE_HOLD, DEFAULT_UNKNOWN_PRICE_HOLD)
+    shown[MONEY] |= {
+        **budgets_to_show(stored),
+        UNKNOWN_PRICE: REFUSE if hold is None else CEILING,
+        Conf.UNKNOWN_PRICE_HOLD.value: float(DEFAULT_UNKNOWN_PRICE_HOLD if hold is None else hold),
+    }
+    if Conf.MAX_COST in stored:
+        shown[MONEY][Conf.MAX_COST.value] = float(stored[Conf.MAX_COST])
+    if Conf.USERS in stored:
+        shown[ACCESS][Conf.USERS.value] = stored[Conf.USERS]
+    of_users = dict(stored.get(_OF_USERS, {}))
+    each = of_users.pop(EACH_USER, {})
+    shown[SHARES] = {name: float(each[window]) for name, window in _EACH.items() if window in each}
+    for key, amounts in ((_OF_USERS, of_users), (_OF_LABELS, stored.get(_OF_LABELS, {}))):
+        if amounts:
+            shown[SHARES][key] = [
+                {_WHOSE[key]: whose, **{window: float(amount) for window, amount in given.items()}}
+                for whose, given in amounts.items()
+            ]
+    return shown
+
+
+def with_preset(shown: Mapping[str, Mapping[str, Any]], preset: str) -> dict[str, dict[str, Any]]:
+    """Return what the form shows with a preset's values in their places."""
+    merged = {part: {**fields, **PRESETS[preset].get(part, {})} for part, fields in shown.items()}
+    return {
+        part: {name: value for name, value in fields.items() if value is not None} for part, fields in merged.items()
+    }
+
+
+def named_users(stored: Mapping[str, Any]) -> Iterable[str]:
+    """Return the ids of the users that stored options are about."""
+    return [*stored.get(Conf.USERS, ()), *(each for each in stored.get(_OF_USERS, ()) if each != EACH_USER)]

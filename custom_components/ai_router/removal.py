@@ -1,0 +1,42 @@
+"""What goes when the integration is removed: keys, state and kept answers always, the ledger only if asked for."""
+
+import logging
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import Store
+
+from .const import DOMAIN, Conf
+from .credentials import KEY_FILE
+from .hub import STATE_KEY, STATE_VERSION
+from .issues import async_forget_all
+from .storage.answer_file import FILE_NAME as ANSWERS
+
+_LOGGER = logging.getLogger(__name__)
+_ALWAYS = (KEY_FILE, ANSWERS)
+
+
+async def clean_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Leave nothing of an entry that is removed, but the ledger: adding it again finds what was spent."""
+    async_forget_all(hass)
+    await Store[dict[str, Any]](hass, STATE_VERSION, STATE_KEY, private=True).async_remove()
+    folder = Path(hass.config.path(".storage", DOMAIN))
+    whole = bool(entry.options.get(Conf.DELETE_DATA))
+    try:
+        await hass.async_add_executor_job(_delete, folder, whole)
+    except OSError as err:
+        _LOGGER.warning("Not everything in %s could be deleted: %s", folder, err.strerror or type(err).__name__)
+
+
+def _delete(folder: Path, whole: bool) -> None:
+    if whole:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+        return
+    for name in _ALWAYS:
+        for file in folder.glob(f"{name}*"):  # with what SQLite keeps beside its file
+            file.unlink(missing_ok=True)

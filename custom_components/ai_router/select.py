@@ -1,0 +1,47 @@
+"""The router's strategy, as a choice."""
+
+from typing import override
+
+from homeassistant.components.select import SelectEntity, SelectEntityDescription
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .changes import change_options
+from .const import ROUTER_STRATEGIES, Conf
+from .control import ControlEntity
+from .entity import router_device
+from .hub import RouterConfigEntry
+from .status import RouterStatus
+
+PARALLEL_UPDATES = 0
+
+STRATEGY = SelectEntityDescription(
+    key="strategy", entity_category=EntityCategory.CONFIG, options=list(ROUTER_STRATEGIES)
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,  # noqa: ARG001  # the platform's signature
+    entry: RouterConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the router's choice."""
+    async_add_entities([StrategySelect(entry.runtime_data, router_device(entry), STRATEGY)])
+
+
+class StrategySelect(ControlEntity[RouterStatus], SelectEntity):
+    """How the router chooses among all providers."""
+
+    @property
+    @override
+    def current_option(self) -> str | None:
+        """Return the strategy in force; None where a plug-in's is."""
+        return self.status.strategy if self.status.strategy in ROUTER_STRATEGIES else None
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        """Change it. Raises `Unauthorized`."""
+        await self.check_admin()
+        await change_options(self.hub, self._context, {Conf.STRATEGY: option})
+        self.show_now()

@@ -1,0 +1,63 @@
+"""What the flows of pools and rules have in common, and the one rule for names."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntryState,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.data_entry_flow import AbortFlow
+
+from .hub import RouterConfigEntry
+from .provider_check import NAME, FieldProblem
+
+
+def free_name(entry: RouterConfigEntry, subentry_type: str, typed: str, own_id: str | None) -> str:
+    """Return a name as it is stored. Raises `FieldProblem`: people refer to providers and pools by name."""
+    name = typed.strip()
+    if not name:
+        raise FieldProblem(NAME, "name_missing")
+    for subentry in entry.get_subentries_of_type(subentry_type):
+        if subentry.subentry_id != own_id and subentry.title.casefold() == name.casefold():
+            raise FieldProblem(NAME, "name_taken")
+    return name
+
+
+class NamedFlow(ConfigSubentryFlow):
+    """Adds or changes something that has a name; nothing here reloads the entry, the update listener follows."""
+
+    subentry_type: ClassVar[str]
+
+    def __init__(self) -> None:
+        """Begin with nothing stored and nothing typed."""
+        self.stored: Mapping[str, Any] = {}
+        self.shown: Mapping[str, Any] | None = None
+
+    @property
+    def own_id(self) -> str | None:
+        """The id of what is changed; None where something is added."""
+        return self._reconfigure_subentry_id if self.source == SOURCE_RECONFIGURE else None
+
+    def loaded(self) -> RouterConfigEntry:
+        """Return the entry, and look at what is stored now. Aborts where it, or what is changed, is gone."""
+        entry: RouterConfigEntry = self._get_entry()
+        if entry.state is not ConfigEntryState.LOADED:
+            raise AbortFlow("entry_not_loaded")
+        if self.own_id is not None:
+            if self.own_id not in entry.subentries:
+                raise AbortFlow(f"{self.subentry_type}_removed")
+            self.stored = self._get_reconfigure_subentry().data
+        return entry
+
+    def name(self, entry: RouterConfigEntry, form: Mapping[str, Any]) -> str:
+        """Return the name that was typed. Raises `FieldProblem`."""
+        return free_name(entry, self.subentry_type, form[NAME], self.own_id)
+
+    def finish(self, entry: RouterConfigEntry, name: str, data: Mapping[str, Any]) -> SubentryFlowResult:
+        """Store it."""
+        if self.own_id is None:
+            return self.async_create_entry(title=name, data=data)
+        return self.async_update_and_abort(entry, self._get_reconfigure_subentry(), title=name, data=data)

@@ -1,0 +1,1 @@
+"""Tests against servers and types that others wrote: scripts/test --real."""

@@ -1,0 +1,1 @@
+"""Adding and changing pools and rules, in a real Home Assistant."""

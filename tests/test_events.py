@@ -1,0 +1,455 @@
+"""What happens, as the bus, the event entities and the logbook tell it: from real requests through a real router."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.event import ATTR_EVENT_TYPE
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event, HomeAssistant, State
+from homeassistant.helpers import device_registry as dr
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
+
+from custom_components.ai_router import logbook
+from custom_components.ai_router.const import DOMAIN
+from custom_components.ai_router.event import PROVIDER_KINDS, ROUTER_KINDS
+from custom_components.ai_router.events import EVENT_DATA, Kind
+from custom_components.ai_router.routing.model import Caller, Message, Request, Role, Text
+from custom_components.ai_router.routing.refusals import RequestFailed
+from tests.fakes.faults import Fault, How
+from tests.fakes.openai_compatible import CHAT_MODEL, FakeOpenAI
+from tests.flows import english
+from tests.household import ATTIC, CLOUD, ENTRY_ID, FREE, ask, ask_in_vain, demo, move_in, pass_time
+from tests.servers import SECRET, at_server
+
+PROMPT = "the words of the prompt"
+_ABOUT = {"device_id", "name"}
+
+
+@pytest.fixture(autouse=True)
+def sockets(socket_enabled: None) -> None:
+    """Some providers here are servers."""
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[FakeOpenAI]:
+    server = FakeOpenAI(key=SECRET)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def told(hass: HomeAssistant) -> dict[Kind, list[Event[Any]]]:
+    """Everything of ours that is on the bus, by kind."""
+    return {kind: async_capture_events(hass, kind.event_type) for kind in Kind}
+
+
+def kinds(told: dict[Kind, list[Event[Any]]]) -> dict[str, int]:
+    return {kind.value: len(events) for kind, events in told.items() if events}
+
+
+def shown(hass: HomeAssistant, name: str) -> State:
+    state = hass.states.get(f"event.{name}_alert")
+    assert state is not None
+    return state
+
+
+def shown_types(states: list[Event[Any]], name: str) -> list[str]:
+    """Return the event types that an entity has shown, in order."""
+    found = (event.data["new_state"] for event in states if event.data["entity_id"] == f"event.{name}_alert")
+    return [state.attributes[ATTR_EVENT_TYPE] for state in found if state is not None and state.state != "unknown"]
+
+
+async def ask_anybody(entry: MockConfigEntry, context_id: str | None = None, prompt: str = PROMPT) -> Any:
+    request = Request(
+        id="the-request",
+        caller=Caller(context_id=context_id),
+        messages=(Message(Role.USER, (Text(prompt),)),),
+        label="doorbell",
+    )
+    return await entry.runtime_data.router.process(request)
+
+
+def device_id(hass: HomeAssistant, identifier: str) -> str:
+    device = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, identifier), ENTRY_ID)
+    assert device is not None
+    return device.id
+
+
+# --- each kind from what causes it ------------------------------------------------------------------
+
+
+async def test_an_answer_from_the_first_provider_is_nothing_to_tell(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]]
+) -> None:
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", prices=FREE, options={"latency": 0}))
+
+    await ask_anybody(entry)
+    await hass.async_block_till_done()
+
+    assert kinds(told) == {}
+    assert shown(hass, "ai_router").state == "unknown"
+
+
+async def test_a_failover_tells_who_answered_and_who_could_not(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
+) -> None:
+    shown_states = async_capture_events(hass, EVENT_STATE_CHANGED)
+    server.key = "another"
+    entry = await move_in(
+        hass,
+        freezer,
+        await at_server(hass, server, CLOUD, priority=9),
+        demo(ATTIC, "Attic", prices=FREE, options={"latency": 0}),
+    )
+
+    await ask_anybody(entry, context_id="01CAUSE")
+    await hass.async_block_till_done()
+
+    (event,) = told[Kind.FAILOVER]
+    assert event.data == {
+        "device_id": device_id(hass, ENTRY_ID),
+        "name": "AI Router",
+        "request_id": "the-request",
+        "label": "doorbell",
+        "provider": "Attic",
+        "model": entry.runtime_data.router.config.providers[ATTIC].models[0].id,
+        "failed": [{"provider": "Server", "model": CHAT_MODEL, "outcome": "credential"}],
+    }
+    assert event.context.parent_id == "01CAUSE"
+    (benched,) = told[Kind.BENCHED]
+    assert benched.data == {
+        "device_id": device_id(hass, CLOUD),
+        "name": "Server",
+        "model": None,
+        "reason": "credential",
+    }
+    assert shown(hass, "ai_router").attributes[ATTR_EVENT_TYPE] == "failover"
+    assert shown_types(shown_states, "server") == ["benched", "provider_unhealthy"]
+    assert shown(hass, "attic").state == "unknown"
+
+    entry.runtime_data.router.mend(CLOUD)
+    await hass.async_block_till_done()
+
+    (unbenched,) = told[Kind.UNBENCHED]
+    assert (unbenched.data["name"], unbenched.data["model"]) == ("Server", None)
+
+
+async def test_nobody_answers(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
+) -> None:
+    server.key = "another"
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
+
+    for _ in range(2):  # the second one finds nobody left to ask
+        with pytest.raises(RequestFailed):
+            await ask_anybody(entry)
+    await hass.async_block_till_done()
+
+    first, second = told[Kind.ALL_FAILED]
+    assert first.data["reason"] == "all_failed"
+    assert first.data["failed"] == [{"provider": "Server", "model": CHAT_MODEL, "outcome": "credential"}]
+    assert (second.data["reason"], second.data["failed"]) == ("all_down", [])
+    assert kinds(told) == {"all_failed": 2, "benched": 1, "provider_unhealthy": 1}
+
+
+async def test_a_rate_limit_is_told_by_the_attempt_alone(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
+) -> None:
+    server.fault = Fault(How.REFUSE, 429, {"Retry-After": "30"}, {"error": {"message": "slow down"}})
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
+
+    await ask_in_vain(entry, CLOUD)
+    await hass.async_block_till_done()
+
+    assert kinds(told) == {"rate_limited": 1}
+    (event,) = told[Kind.RATE_LIMITED]
+    assert (event.data["model"], event.data["reason"]) == (CHAT_MODEL, "rate_limit")
+    assert event.data["retry_at"].endswith("+00:00")
+
+
+async def test_a_breaker_opens_and_closes(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
+) -> None:
+    shown_states = async_capture_events(hass, EVENT_STATE_CHANGED)
+    server.fault = Fault(How.REFUSE, 400, body={"error": {"message": "x"}})
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
+    breaker = entry.runtime_data.router.admission.breakers
+    server.fault = Fault(How.REFUSE, 500, body={"error": {"message": "x"}})
+    while not told[Kind.BREAKER_OPENED]:
+        await ask_in_vain(entry, CLOUD)
+        await hass.async_block_till_done()
+
+    assert told[Kind.BREAKER_OPENED][0].data["model"] == CHAT_MODEL
+    assert shown_types(shown_states, "server") == ["breaker_opened", "provider_unhealthy"]
+
+    breaker.reset(CLOUD)
+    await hass.async_block_till_done()
+
+    assert len(told[Kind.BREAKER_CLOSED]) == 1
+
+
+async def test_a_budget_is_nearly_and_then_wholly_used_up(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
+) -> None:
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD, budget_day="1"), budget_month="1000")
+    server.usage = {"prompt_tokens": 900_000, "completion_tokens": 0, "total_tokens": 900_000}
+    await ask(entry, CLOUD)
+    await hass.async_block_till_done()
+
+    (alert,) = told[Kind.BUDGET_ALERT]
+    budget = {"device_id": device_id(hass, CLOUD), "name": "Server", "scope": "provider", "owner": "Server"}
+    assert alert.data == {**budget, "window": "day", "spent": 0.9, "limit": 1.0}
+    assert shown(hass, "server").attributes[ATTR_EVENT_TYPE] == "budget_alert"
+
+    server.usage = {"prompt_tokens": 200_000, "completion_tokens": 0, "total_tokens": 200_000}
+    await ask(entry, CLOUD, "Once more")
+    await hass.async_block_till_done()
+
+    (exceeded,) = told[Kind.BUDGET_EXCEEDED]
+    assert exceeded.data == {**budget, "window": "day", "spent": 1.1, "limit": 1.0}
+    (overrun,) = told[Kind.OVERRUN]
+    assert overrun.data == {**budget, "window": "day", "provider": "Server", "amount": 0.1}
+    assert kinds(told) == {"budget_alert": 1, "budget_exceeded": 1, "overrun": 1}
+
+
+async def test_the_router_s_own_budget_is_told_by_its_own_device(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
+) -> None:
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD), budget_month="1")
+    server.usage = {"prompt_tokens": 900_000, "completion_tokens": 0, "total_tokens": 900_000}
+    await ask(entry, CLOUD)
+    await hass.async_block_till_done()
+
+    (alert,) = told[Kind.BUDGET_ALERT]
+    assert (alert.data["name"], alert.data["scope"], alert.data["owner"], alert.data["window"]) == (
+        "AI Router",
+        "router",
+        None,
+        "month",
+    )
+    assert shown(hass, "ai_router").attributes[ATTR_EVENT_TYPE] == "budget_alert"
+
+
+async def test_health_is_told_when_it_is_lost_and_when_an_answer_shows_that_it_is_back(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
+) -> None:
+    server.key = "another"
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
+
+    await ask_in_vain(entry, CLOUD)
+    await pass_time(hass, freezer, 30)
+
+    (ill,) = told[Kind.PROVIDER_UNHEALTHY]
+    assert ill.data["reason"] == "credential"
+    assert (ill.data["name"], ill.data["health"]) == ("Server", "unhealthy")
+
+    server.key = SECRET
+    entry.runtime_data.router.mend(CLOUD)
+    for number in range(30):
+        await ask(entry, CLOUD, f"{number}")
+    await pass_time(hass, freezer, 30)
+
+    (well,) = told[Kind.PROVIDER_RECOVERED]
+    assert (well.data["name"], well.data["health"], well.data["reason"]) == ("Server", "healthy", None)
+    assert shown(hass, "server").attributes[ATTR_EVENT_TYPE] == "provider_recovered"
+
+
+# --- what is told of every answer, if it is wanted --------------------------------------------------
+
+
+async def test_every_answer_is_told_only_on_request(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]]
+) -> None:
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", options={"latency": 0}))
+    await ask_anybody(entry)
+    await hass.async_block_till_done()
+    assert kinds(told) == {}
+
+    hass.config_entries.async_update_entry(entry, options={"completed_event": True})
+    await hass.async_block_till_done()
+    reply = await ask_anybody(entry, prompt="Other words")
+    await hass.async_block_till_done()
+
+    assert kinds(told) == {"completed": 1}
+    (event,) = told[Kind.COMPLETED]
+    assert event.data == {
+        "device_id": device_id(hass, ENTRY_ID),
+        "name": "AI Router",
+        "request_id": "the-request",
+        "label": "doorbell",
+        "provider": "Attic",
+        "model": reply.target.model_id,
+        "cached": False,
+        "attempts": 1,
+        "latency": event.data["latency"],
+        "cost": reply.cost / 10**12,
+        "estimated": False,
+        "input_tokens": reply.usage.input_tokens,
+        "output_tokens": reply.usage.output_tokens,
+    }
+
+
+async def test_an_entity_shows_at_most_one_of_a_type_in_two_seconds_and_counts_the_others(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]]
+) -> None:
+    entry = await move_in(
+        hass, freezer, demo(ATTIC, "Attic", prices=FREE, options={"latency": 0}), completed_event=True
+    )
+    writes = async_capture_events(hass, EVENT_STATE_CHANGED)
+    clock = 1_000.0
+    alert = hass.data["entity_components"]["event"].get_entity("event.ai_router_alert")
+    alert._monotonic = lambda: clock
+    for number in range(5):
+        await ask_anybody(entry, prompt=f"{number}")
+    await hass.async_block_till_done()
+
+    assert len(told[Kind.COMPLETED]) == 5
+    assert shown_types(writes, "ai_router") == ["completed"]
+    assert shown(hass, "ai_router").attributes["unseen"] == 0
+
+    clock += 2
+    await ask_anybody(entry, prompt="the last")
+    await hass.async_block_till_done()
+
+    assert shown(hass, "ai_router").attributes["unseen"] == 4
+    assert shown_types(writes, "ai_router") == ["completed", "completed"]
+
+
+# --- what is never told -----------------------------------------------------------------------------
+
+
+async def test_nothing_that_was_said_and_no_secret_gets_on_the_bus(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    told: dict[Kind, list[Event[Any]]],
+    server: FakeOpenAI,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.fault = Fault(How.REFUSE, 400, body={"error": {"message": f"your prompt '{PROMPT}' with {SECRET} is bad"}})
+    entry = await move_in(
+        hass,
+        freezer,
+        await at_server(hass, server, CLOUD, title=f"Server {SECRET}", priority=9),
+        demo(ATTIC, "Attic", prices=FREE, options={"latency": 0}),
+        completed_event=True,
+    )
+    for key in (SECRET, "another"):
+        server.key = key
+        for _ in range(2):
+            with pytest.raises(RequestFailed) if key == SECRET else _nothing():
+                await ask_anybody(entry)
+        server.fault = None
+    await hass.async_block_till_done()
+
+    events = [event for of_kind in told.values() for event in of_kind]
+    assert {"failover", "completed", "benched"} <= kinds(told).keys()
+    for event in events:
+        assert set(event.data) == {*_ABOUT, *EVENT_DATA[Kind(event.event_type.removeprefix(f"{DOMAIN}_"))]}
+    entities = [dict(state.attributes, friendly_name=None) for state in hass.states.async_all("event")]
+    said = repr([event.data for event in events]) + repr(entities)
+    assert SECRET not in said
+    assert PROMPT not in said
+    assert "Demo answer" not in said
+
+
+class _nothing:  # noqa: N801 - reads as a statement
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+async def test_whoever_hears_may_ask_the_router_at_once(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
+    server.key = "another"
+    entry = await move_in(
+        hass,
+        freezer,
+        await at_server(hass, server, CLOUD, priority=9),
+        demo(ATTIC, "Attic", prices=FREE, options={"latency": 0}),
+    )
+    answers: list[str] = []
+    done = asyncio.Event()
+
+    async def hear(_: Event[Any]) -> None:
+        answers.append((await ask_anybody(entry, prompt="What happened?")).text)
+        done.set()
+
+    hass.bus.async_listen_once(Kind.BENCHED.event_type, hear)
+    await ask_anybody(entry)
+    await asyncio.wait_for(done.wait(), 10)
+
+    assert answers == ['Demo answer to "What happened?"']
+
+
+# --- entities, translations, logbook ----------------------------------------------------------------
+
+
+async def test_an_alert_is_kept_over_a_reload_and_tells_nothing_of_a_router_that_is_gone(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
+    server.key = "another"
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
+    await ask_in_vain(entry, CLOUD)
+    await hass.async_block_till_done()
+    before = shown(hass, "server")
+    assert before.attributes[ATTR_EVENT_TYPE] == "provider_unhealthy"
+    old = entry.runtime_data
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+
+    after = shown(hass, "server")
+    assert (after.state, after.attributes["reason"]) == (before.state, "credential")
+    assert old.events._listeners == {}
+
+
+def test_everything_that_can_happen_is_translated_and_described() -> None:
+    texts = english()["entity"]["event"]
+    for name, expected in (("router_alert", ROUTER_KINDS), ("provider_alert", PROVIDER_KINDS)):
+        assert texts[name]["name"]
+        assert list(texts[name]["state_attributes"]["event_type"]["state"]) == [kind.value for kind in expected]
+    assert {*ROUTER_KINDS, *PROVIDER_KINDS} == set(Kind) == set(EVENT_DATA) == set(logbook._TEXTS)
+
+
+async def test_the_logbook_says_what_happened(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
+) -> None:
+    server.key = "another"
+    entry = await move_in(
+        hass,
+        freezer,
+        await at_server(hass, server, CLOUD, priority=9),
+        demo(ATTIC, "Attic", prices=FREE, options={"latency": 0}),
+    )
+    described: dict[str, Any] = {}
+    logbook.async_describe_events(
+        hass, lambda domain, event_type, describe: described.update({event_type: (domain, describe)})
+    )
+    await ask_anybody(entry)
+    await hass.async_block_till_done()
+
+    said = []
+    for kind in (Kind.FAILOVER, Kind.BENCHED):
+        domain, describe = described[kind.event_type]
+        assert domain == DOMAIN
+        said.append(describe(told[kind][0]))
+    assert said == [
+        {"name": "AI Router", "message": "went on to Attic after Server failed (credential)"},
+        {"name": "Server", "message": "was set aside until mended (credential)"},
+    ]
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_logbook_has_a_sentence_for_whatever_can_be_told(kind: Kind) -> None:
+    figures = {"spent": 0.8, "limit": 1.0, "amount": 0.1, "latency": 0.3, "failed": []}
+    for model in (None, "house-1"):
+        data = {name: figures.get(name, "word") for name in EVENT_DATA[kind]} | {"model": model, "reason": None}
+        sentence = logbook._TEXTS[kind](data)
+        assert "None" not in sentence
+        assert sentence == " ".join(sentence.split())
