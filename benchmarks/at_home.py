@@ -12,7 +12,7 @@ import sys
 import time
 from asyncio.events import Handle
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib import import_module
 from itertools import pairwise
@@ -85,20 +85,18 @@ async def make_action(base_url: str) -> Subject:
 
 
 @contextmanager
-def watched(longest: list[float]) -> Any:
+def watched(longest: list[float]) -> Iterator[None]:
     """Note how long (milliseconds) each step of the loop takes, whosever it is."""
-    run = Handle._run  # noqa: SLF001  # the one place where every step passes
+    # The one place where every step passes.
+    run = Handle._run  # noqa: SLF001
 
     def timed(handle: Handle) -> None:
         began = time.perf_counter()
         run(handle)
         longest.append((time.perf_counter() - began) * 1e3)
 
-    Handle._run = timed  # type: ignore[method-assign]  # noqa: SLF001  # put back below
-    try:
+    with patch.object(Handle, "_run", timed):
         yield
-    finally:
-        Handle._run = run  # type: ignore[method-assign]  # noqa: SLF001  # as it was
 
 
 async def setup(providers: int) -> dict[str, float]:

@@ -118,7 +118,7 @@ def of(rounds: list[Found], *path: str) -> float:
         figure: Any = found
         for name in path:
             figure = figure[name]
-        figures.append(figure)
+        figures.append(float(figure))
     return median(figures)
 
 
@@ -140,71 +140,71 @@ def speed_table(found: dict[str, list[Found]]) -> None:
 # --- the table of promises -------------------------------------------------------------------------
 
 
-def row(what: str, target: str, ours: str, litellm: str | None = None) -> None:
+def row(what: str, target: str, ours: str, litellm: str = "-") -> None:
     """Print one line."""
-    print(f"| {what} | {target} | {ours} | {litellm or '-'} |", flush=True)
+    print(f"| {what} | {target} | {ours} | {litellm} |", flush=True)
+
+
+def over(found: dict[str, list[Found]], name: str, callers: str) -> float:
+    """Return the CPU (milliseconds) of a call over a bare one's, without that of the disk's own syncing."""
+    cpu = of(found[name], callers, "cpu") - of(found["direct"], callers, "cpu")
+    return cpu - of(found[name], "fsync") * of(found[name], callers, "commits") if name == "paid" else cpu
+
+
+def overs(found: dict[str, list[Found]], name: str) -> str:
+    """Tell it for one caller and for a hundred."""
+    return f"{over(found, name, '1'):.2f} / {over(found, name, '100'):.2f} ms" if name in found else "-"
+
+
+def rate(found: dict[str, list[Found]], name: str) -> str:
+    """Tell how many calls a hundred callers get answered, beside bare ones."""
+    bare = of(found["direct"], "100", "rps")
+    return f"{of(found[name], '100', 'rps') / bare:.2f} x" if name in found else "-"
+
+
+def chunk(found: dict[str, list[Found]], name: str) -> str:
+    """Tell the CPU of a streamed chunk."""
+    return f"{of(found[name], 'chunk'):.3f} ms" if name in found else "-"
 
 
 def cost_rows(bench: Bench, found: dict[str, list[Found]]) -> None:
     """Print what calls, chunks, importing and setting up cost."""
-    direct, litellm = found["direct"], found.get("litellm")
-
-    def over(name: str, callers: str) -> float:
-        return of(found[name], callers, "cpu") - of(direct, callers, "cpu")
-
+    row("CPU over a bare POST, free, 1 / 100 callers", "<= 0.10 ms", overs(found, "free"), overs(found, "litellm"))
     fsync, commits = of(found["paid"], "fsync"), of(found["paid"], "1", "commits")
+    synced = f"{fsync:.2f} ms of CPU a sync, {commits:.1f} of them a call with 1 caller"
     row(
-        "CPU over a bare POST, free target, 1 / 100 callers",
-        "<= 0.10 ms",
-        f"{over('free', '1'):.2f} / {over('free', '100'):.2f} ms",
-        litellm and f"{over('litellm', '1'):.2f} / {over('litellm', '100'):.2f} ms",
-    )
-    row(
-        "the same, paid target, without the disk's fsync",
+        "the same, paid, without the disk's fsync",
         "<= 0.20 ms",
-        f"{over('paid', '1') - fsync * commits:.2f} / {over('paid', '100') - fsync * of(found['paid'], '100', 'commits'):.2f}"
-        f" ms (one fsync takes {fsync:.2f} ms of CPU; {commits:.1f} a call with 1 caller)",
-        litellm and "nothing durable",
+        f"{overs(found, 'paid')} ({synced})",
+        "nothing durable",
     )
-
-    def rate(name: str) -> str:
-        return f"{of(found[name], '100', 'rps') / of(direct, '100', 'rps'):.2f} x"
-
-    row("requests/s with 100 callers, beside the bare one's", ">= 0.5 x", rate("free"), litellm and rate("litellm"))
-    row("the same, by the action", "-", rate("action"))
-    chunks = {name: f"{of(rounds, 'chunk'):.3f} ms" for name, rounds in found.items() if "chunk" in rounds[0]}
-    row(
-        f"CPU a streamed chunk (bare: {chunks['direct']})",
-        "<= 0.03 ms",
-        f"{chunks['free']}, paid {chunks['paid']}",
-        chunks.get("litellm"),
-    )
-    theirs = bench.often("imports", "litellm", python=bench.litellm) if bench.litellm else None
+    row("requests/s of 100 callers, beside bare ones", ">= 0.5 x", rate(found, "free"), rate(found, "litellm"))
+    row("the same, by the action", "-", rate(found, "action"))
+    chunks = f"{chunk(found, 'free')}, paid {chunk(found, 'paid')} (bare {chunk(found, 'direct')})"
+    row("CPU a streamed chunk", "<= 0.03 ms", chunks, chunk(found, "litellm"))
     ours = bench.often("imports", "ours")
-    row(
-        "import of all modules",
-        "<= 60 ms, <= 8 MB",
-        f"{ours['ms']:.0f} ms, {ours['mb']:.1f} MB",
-        theirs and f"{theirs['ms']:.0f} ms, {theirs['mb']:.0f} MB",
-    )
+    theirs = bench.often("imports", "litellm", python=bench.litellm) if bench.litellm else None
+    row("import of all modules", "<= 60 ms, <= 8 MB", imported(ours), "-" if theirs is None else imported(theirs))
     one, fifty = bench.often("at_home", "setup", 1), bench.often("at_home", "setup", 50)
-    row(
-        "longest step of the loop at set-up, Home Assistant's own part included",
-        "<= 20 ms with 1 provider",
-        f"{one['stall']:.0f} ms with 1 provider, {fifty['stall']:.0f} ms with 50 ({fifty['entities']:.0f} states)",
-        litellm and f"{of(litellm, 'stall'):.0f} ms (with its import)",
-    )
+    steps = f"{one['stall']:.0f} ms with 1 provider, {fifty['stall']:.0f} ms with 50 ({fifty['entities']:.0f} states)"
+    stall = f"{of(found['litellm'], 'stall'):.0f} ms, with its import" if "litellm" in found else "-"
+    row("longest step of the loop at set-up, Home Assistant's own work included", "<= 20 ms with 1", steps, stall)
+
+
+def imported(found: Found) -> str:
+    """Tell what an import takes."""
+    return f"{found['ms']:.0f} ms ({found['cpu']:.0f} ms of CPU), {found['mb']:.1f} MB"
 
 
 def crowd_rows(bench: Bench) -> None:
     """Print what many at once, and a dead server, lead to."""
 
-    def sent(task: str) -> list[str | None]:
-        return [None if found is None else f"{found['sent']} sent" for found in bench.both(task)]
+    def sent(task: str) -> list[str]:
+        return ["-" if found is None else f"{found['sent']} sent" for found in bench.both(task)]
 
-    row("100 at once on a budget that fits 13", "13 sent", *map(str, sent("budget")))
-    row("100 at once on 20,000 tokens a minute, claims of 2,000", "10 sent", *map(str, sent("tokens")))
-    row("100 identical calls at once", "1 sent", *map(str, sent("identical")))
+    row("100 at once on a budget that fits 13", "13 sent", *sent("budget"))
+    row("100 at once on 20,000 tokens a minute, claims of 2,000", "10 sent", *sent("tokens"))
+    row("100 identical calls at once", "1 sent", *sent("identical"))
 
     def dead(found: Found | None) -> str:
         if found is None:

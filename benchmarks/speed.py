@@ -36,8 +36,8 @@ async def ticking(longest: list[float]) -> None:
 
 def _commits(call: Call) -> int:
     """Return how often the ledger of a router of ours was synced; 0 for others."""
-    house = getattr(call, "__self__", None)
-    return house.ledger.commits if hasattr(house, "ledger") else 0
+    ledger = getattr(getattr(call, "__self__", None), "ledger", None)
+    return 0 if ledger is None else int(ledger.commits)
 
 
 def fsync_cpu() -> float:

@@ -47,7 +47,7 @@ async def make_direct(base_url: str) -> Subject:
 def litellm_router(addresses: list[str], **settings: Any) -> Any:
     """Make LiteLLM's router over equal deployments of one model; it fetches nothing from the net."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    litellm = import_module("litellm")
+    litellm: Any = import_module("litellm")
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     each = settings.pop("of_each", {})

@@ -97,7 +97,12 @@ IN_TEXT = [
     (HOME / "quality_scale.yaml", "  brands: done\n", "  brands: done\n  shine: done\n", "shine is no rule"),
     (HOME / "sensor.py", "PARALLEL_UPDATES = 0", "", "PARALLEL_UPDATES is not set"),
     (HOME / "entity.py", "_attr_has_entity_name", "_attr_named", "has-entity-name"),
-    (HOME / "services.py", 'translation_key="empty_prompt"', "", "ServiceValidationError without a translation_key"),
+    (
+        HOME / "actions" / "asking.py",
+        'translation_key="empty_prompt"',
+        "",
+        "ServiceValidationError without a translation_key",
+    ),
     (HOME / "__init__.py", "async_unload_entry", "unload", "has no async_unload_entry"),
     (Path("hacs.json"), '"name"', '"title"', "hacs.json: name is missing"),
     (Path("hacs.json"), '"homeassistant"', '"home"', "hacs.json: home is not known"),

@@ -27,6 +27,8 @@ ZONE = ZoneInfo("US/Pacific")  # the test household's
 SPANS = ("today", "this_month", "in_all")
 FIVE_MINUTES = timedelta(minutes=5)
 
+type Date = tuple[int, int, int]
+
 pytestmark = [
     # The recorder's own clockwork compiles; its file is on disk.
     pytest.mark.parametrize("enable_statistics", [True]),
@@ -154,16 +156,22 @@ async def moved_in(hass: HomeAssistant, freezer: FrozenDateTimeFactory, latency:
 
 
 @pytest.mark.parametrize(
-    "days",
+    ("eve", "day", "after"),
     [
         # Summer time ends on the first of November, a month's first day of 25 hours, and begins on a day of 23 hours.
         pytest.param(
-            [(2026, 10, 31), (2026, 11, 1), (2026, 11, 2)],
-            marks=pytest.mark.freeze_time("2026-10-31 06:30:00+00:00"),
+            (2026, 10, 31),
+            (2026, 11, 1),
+            (2026, 11, 2),
+            marks=pytest.mark.freeze_time("2026-11-01 05:30:00+00:00"),
             id="month-end-and-autumn",
         ),
         pytest.param(
-            [(2027, 3, 14), (2027, 3, 15)], marks=pytest.mark.freeze_time("2027-03-14 07:30:00+00:00"), id="spring"
+            (2027, 3, 13),
+            (2027, 3, 14),
+            (2027, 3, 15),
+            marks=pytest.mark.freeze_time("2027-03-14 06:30:00+00:00"),
+            id="spring",
         ),
     ],
 )
@@ -171,17 +179,18 @@ async def test_statistics_of_simulated_days_equal_the_ledger(
     recorder_mock: Recorder,
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
-    days: list[tuple[int, int, int]],
+    eve: Date,
+    day: Date,
+    after: Date,
 ) -> None:
     house = await moved_in(hass, freezer)
     random = Random(7)
-    for day in days:
-        for hour in (0, 1, 2, 3, 9, 17, 23):  # one and two o'clock are the hours that come twice, or never
-            await house.until(*day, hour, 20 + hour)
-            for provider_id in (ATTIC, CLOUD):
-                await house.spend(provider_id, random.randint(1, 200))
-    year, month, last = days[-1]
-    await house.until(year, month, last + 1, 2)
+    # One and two o'clock are the hours that come twice, or never.
+    for date, hour in ((eve, 23), *((day, hour) for hour in (0, 1, 2, 3, 9, 23)), (after, 0)):
+        await house.until(*date, hour, 20 + hour)
+        for provider_id in (ATTIC, CLOUD):
+            await house.spend(provider_id, random.randint(1, 200))
+    await house.until(*after, 2)
 
     await house.check()
 
@@ -224,7 +233,7 @@ async def test_what_is_under_way_at_midnight_is_not_lost(
         await house.pass_time(5)
     state = shown(hass, "cloud_cost_today")  # of the day that is over, but not all of it is known
     assert (state.state, state.attributes["last_reset"]) == ("0", "2026-11-30T08:00:00+00:00")
-    for _ in range(3):
+    for _ in range(4):
         await house.pass_time(5)
     assert (await asking).cost > 0
     await house.pass_time(2)

@@ -8,7 +8,7 @@ import pytest
 import voluptuous as vol
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -16,6 +16,7 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
 from custom_components.ai_router.actions.asking import PROMPT_FIELDS, Field
+from custom_components.ai_router.automations import AUTOMATIONS
 from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.providers.demo import CHAT_MODEL
 from custom_components.ai_router.routing.model import (
@@ -281,3 +282,18 @@ async def test_the_automation_that_asks_is_known(hass: HomeAssistant, entry: Moc
     morning = er.async_get(hass).async_get("automation.morning")
     assert morning is not None
     assert [request.caller.automation for request in heard] == ["automation.night", morning.id, None]
+
+
+async def test_no_more_runs_of_automations_are_remembered_than_needed(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    runs = [Context() for _ in range(501)]
+    for number, context in enumerate(runs):
+        hass.bus.async_fire("automation_triggered", {"entity_id": f"automation.a{number}"}, context=context)
+    remembered = hass.data[AUTOMATIONS]
+
+    assert [remembered.of(runs[number]) for number in (0, 1, 500)] == [None, "automation.a1", "automation.a500"]
+
+    await hass.config_entries.async_unload(entry.entry_id)
+
+    assert AUTOMATIONS not in hass.data

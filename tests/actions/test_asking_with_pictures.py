@@ -5,19 +5,30 @@ import os
 import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, override
 
 import pytest
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.media_source import MediaSource, MediaSourceItem, PlayMedia
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
 from homeassistant.helpers import area_registry as ar
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser, setup_test_component_platform
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    MockModule,
+    MockUser,
+    mock_integration,
+    mock_platform,
+    setup_test_component_platform,
+)
 
 from custom_components.ai_router import pictures, pictures_of_media
+from custom_components.ai_router.pictures_of_media import file_source
 from custom_components.ai_router.providers.demo import VISION_MODEL
 from custom_components.ai_router.routing.model import Capability, Model, Request
 from custom_components.ai_router.routing.ports import CoreEvent, RequestEnded
@@ -128,6 +139,7 @@ class Web:
         self.asked: list[str] = []
         self.url = ""
         self.port = 0
+        self.end = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path_qs)
@@ -136,6 +148,8 @@ class Web:
                 raise web.HTTPFound("/door.jpg")
             case "/none.jpg":
                 raise web.HTTPNotFound
+            case "/never.jpg":
+                await self.end.wait()
             case "/large.jpg":
                 return web.Response(body=bytes(2_000_000))
         return web.Response(body=PICTURE)
@@ -152,6 +166,7 @@ async def server(socket_enabled: None) -> AsyncGenerator[Web]:
     server.port = runner.addresses[0][1]
     server.url = f"http://127.0.0.1:{server.port}"
     yield server
+    server.end.set()
     await runner.cleanup()
 
 
@@ -208,6 +223,18 @@ async def test_what_an_address_gives_is_bounded_and_not_followed(
     assert len(server.asked) == 1
 
 
+async def test_an_address_is_not_waited_for_for_ever(
+    hass: HomeAssistant, server: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hass.config.allowlist_external_urls = {f"{server.url}/"}
+    monkeypatch.setattr(pictures_of_media, "_SECONDS", 0.2)
+
+    with pytest.raises(HomeAssistantError) as refused:
+        await file_source(hass, f"{server.url}/never.jpg", local_only=False).fetch()
+
+    assert refused.value.translation_key == "picture_failed"
+
+
 @pytest.mark.usefixtures("entry")
 async def test_a_server_that_is_not_there(hass: HomeAssistant, socket_enabled: None) -> None:
     hass.config.allowlist_external_urls = {"http://127.0.0.1:9/"}
@@ -225,7 +252,8 @@ async def test_a_name_of_the_internet_never_leads_into_the_house(
     real = socket.getaddrinfo
 
     def lead_home(host: Any, *args: Any, **kwargs: Any) -> Any:
-        return real("127.0.0.1" if host in {"pictures.example.com", "nas.local"} else host, *args, **kwargs)
+        places = {"pictures.example.com": "127.0.0.1", "nas.local": "127.0.0.1", "cloud.local": "169.254.169.254"}
+        return real(places.get(host, host), *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", lead_home)
     public, home = (f"http://{host}:{server.port}" for host in ("pictures.example.com", "nas.local"))
@@ -234,6 +262,12 @@ async def test_a_name_of_the_internet_never_leads_into_the_house(
     with pytest.raises(HomeAssistantError):
         await call(hass, "process", prompt="What is it?", files=[f"{public}/door.jpg"])
     assert not server.asked
+
+    # A name of the house may lead there, but to no cloud's metadata service.
+    cloud = f"http://cloud.local:{server.port}"
+    hass.config.allowlist_external_urls.add(f"{cloud}/")
+    with pytest.raises(HomeAssistantError):
+        await call(hass, "process", prompt="What is it?", files=[f"{cloud}/door.jpg"])
 
     # A name of the house is meant to lead there, once it is listed.
     assert (await call(hass, "process", prompt="What is it?", files=[f"{home}/door.jpg"]))["usage"]["images"] == 1
@@ -295,6 +329,37 @@ async def test_media_that_are_not_there(hass: HomeAssistant, content_id: str) ->
     assert returned["error"]["code"] == "picture_failed"
 
 
+class Elsewhere(MediaSource):
+    """A source whose media are not files of the house, or that is broken."""
+
+    name = "Elsewhere"
+
+    @override
+    async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
+        if item.identifier == "broken":
+            raise ValueError("http://user:sesame@10.0.0.1/")
+        return PlayMedia("https://pictures.example.com/cat.jpg", "image/jpeg")
+
+
+async def get_elsewhere(_: HomeAssistant) -> MediaSource:
+    return Elsewhere("elsewhere")
+
+
+@pytest.mark.usefixtures("entry", "library")
+@pytest.mark.parametrize(("name", "key"), [("cat.jpg", "media_not_local"), ("broken", "picture_failed")])
+async def test_media_that_are_no_files_of_the_house(hass: HomeAssistant, name: str, key: str) -> None:
+    mock_integration(hass, MockModule("elsewhere"))
+    mock_platform(hass, "elsewhere.media_source", SimpleNamespace(async_get_media_source=get_elsewhere))
+    assert await async_setup_component(hass, "elsewhere", {})
+
+    returned = await call(
+        hass, "process", prompt="What is it?", media=[medium(f"media-source://elsewhere/{name}")], on_error="return"
+    )
+
+    assert returned["error"]["code"] == key
+    assert "sesame" not in str(returned)
+
+
 @pytest.mark.usefixtures("entry")
 async def test_a_house_without_media(hass: HomeAssistant) -> None:
     assert "media_source" not in hass.config.components
@@ -339,6 +404,12 @@ async def test_a_request_bears_its_entities_and_their_areas(
 
     request = await asked(hass, entry, **data)
     assert (request.entities, request.areas) == (("camera.door", registered.id), (area.id,))
+
+    device = dr.async_get(hass).async_get_or_create(config_entry_id=entry.entry_id, identifiers={("x", "camera")})
+    er.async_get(hass).async_update_entity("camera.door", area_id=None, device_id=device.id)
+    assert (await asked(hass, entry, **data)).areas == ()
+    dr.async_get(hass).async_update_device(device.id, area_id=area.id)
+    assert (await asked(hass, entry, **data)).areas == (area.id,)
 
 
 async def test_a_camera_that_stays_in_the_house_does_so_also_from_the_cache(

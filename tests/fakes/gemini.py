@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 import re
+from functools import partial
 from typing import Any, override
 
 from aiohttp import web
@@ -88,6 +89,7 @@ class FakeGemini(FakeServer):
             OLD_MODEL: {"supportedGenerationMethods": chats, "thinking": True},
             "gemini-3.5-flash": {"supportedGenerationMethods": chats, "thinking": True},
             "gemini-3.1-pro-preview": {"supportedGenerationMethods": chats, "thinking": True},
+            "gemini-3.1-flash-lite": {"supportedGenerationMethods": chats, "thinking": True},
             GEMMA: {"supportedGenerationMethods": chats, "thinking": True, "inputTokenLimit": 262_144},
             "gemini-3.1-flash-image": {"supportedGenerationMethods": chats},
             "gemini-2.5-flash-preview-tts": {"supportedGenerationMethods": chats},
@@ -99,6 +101,7 @@ class FakeGemini(FakeServer):
             OLD_MODEL: {"budgets", "sampling"},
             "gemini-3.5-flash": {"levels", "minimal", "signed", "both"},
             "gemini-3.1-pro-preview": {"levels", "signed", "both", "sampling"},
+            "gemini-3.1-flash-lite": {"levels", "minimal", "signed", "both", "sampling"},
             GEMMA: {"sampling"},
         }
         self.refuses: dict[str, dict[str, str]] = {}
@@ -117,6 +120,8 @@ class FakeGemini(FakeServer):
     @override
     def routes(self, app: web.Application) -> None:
         app.router.add_get("/v1beta/models", self.listing(self._models))
+        for name in self.models:
+            app.router.add_get(f"/v1beta/models/{name}", self.listing(partial(self._model, name)))
 
     @override
     async def _chat(self, request: web.Request) -> web.StreamResponse:
@@ -159,13 +164,13 @@ class FakeGemini(FakeServer):
         if query.keys() - {"pageSize", "pageToken"}:
             raise _error(400, "Invalid JSON payload received. Unknown name.")
         start = int(query.get("pageToken", "0"))
-        end = start + min(int(query["pageSize"]), self.page)
+        end = start + min(int(query.get("pageSize", 50)), self.page)
         names = list(self.models)
-        given = [
-            {"name": f"models/{name}", "inputTokenLimit": 1_048_576, "outputTokenLimit": 65_536, **self.models[name]}
-            for name in names[start:end]
-        ]
+        given = [self._model(name, query) for name in names[start:end]]
         return {"models": given, **({"nextPageToken": str(end)} if end < len(names) else {})}
+
+    def _model(self, name: str, _: Any) -> Any:
+        return {"name": f"models/{name}", "inputTokenLimit": 1_048_576, "outputTokenLimit": 65_536, **self.models[name]}
 
     @override
     async def note(self, request: web.Request) -> Any:

@@ -7,7 +7,14 @@ import pytest
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ai_router import model_flow, model_forms, provider_check, provider_flow, provider_forms
+from custom_components.ai_router import (
+    model_flow,
+    model_forms,
+    provider_check,
+    provider_flow,
+    provider_forms,
+    subentry_flow,
+)
 from custom_components.ai_router.providers.endpoint import EndpointProblem
 from custom_components.ai_router.providers.extras import ExtraProblem
 from custom_components.ai_router.providers.presets import PRESETS
@@ -105,7 +112,7 @@ def _words_in_code(called: str) -> set[str]:
     """Return the words with which something is called in the flow: a field and its error, an abort's reason."""
     return {
         argument.value
-        for module in (model_flow, model_forms, provider_check, provider_flow, provider_forms)
+        for module in (model_flow, model_forms, provider_check, provider_flow, provider_forms, subentry_flow)
         for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(called)
         for argument in [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "reason")]

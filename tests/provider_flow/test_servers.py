@@ -30,7 +30,7 @@ async def test_an_ollama_is_added(hass: HomeAssistant, entry: MockConfigEntry, o
     await dialog.submit(url=f" {ollama.url} ")
 
     chat = [fake_ollama.CHAT_MODEL, fake_ollama.VISION_MODEL, fake_ollama.CLOUD_MODEL]
-    assert (dialog.step, dialog.options_of("models")) == ("models", chat)
+    assert (dialog.step, dialog.options_of("models")) == ("models", [*chat, fake_ollama.EMBEDDER])
     assert dialog.shown == {"models": chat, "limits": UNLIMITED, "patience": {}}
     assert [field["name"] for field in dialog.fields] == ["models", "limits", "patience"]
 

@@ -164,15 +164,18 @@ async def test_a_server_that_says_nothing_after_done_does_not_hold_us_up(
 
 @pytest.fixture
 async def hanging_up(sockets: None) -> AsyncGenerator[str]:
-    """The address of a server that closes the connection behind each stream and does not say so, as llama.cpp does."""
+    """The address of a server that closes the connection behind each stream as llama.cpp does: unasked, and unsaid."""
     answer = b'data: {"choices":[{"delta":{"content":"Yes"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-    head = b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
-    chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer), answer)
+    head = b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\n"
+    listed = head + b'Content-Type: application/json\r\nContent-Length: 11\r\n\r\n{"data":[]}'
+    chunk = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(answer), answer)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(int(asked.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
-        writer.write(head + b"Keep-Alive: timeout=5, max=100\r\n\r\n" + chunk)
+        while (asked := (await reader.readuntil(b"\r\n\r\n")).lower()).startswith(b"get"):
+            writer.write(listed)
+        await reader.readexactly(int(asked.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        said = b"Connection: close\r\n" if b"connection: close" in asked else b"Keep-Alive: timeout=5, max=100\r\n"
+        writer.write(head + b"Content-Type: text/event-stream\r\n" + said + chunk)
         # A little behind the end of the answer: whoever is quick has asked again by then.
         for _ in range(8):
             await asyncio.sleep(0)
@@ -187,6 +190,8 @@ async def test_a_server_that_hangs_up_behind_a_stream_is_asked_again_at_once(
 ) -> None:
     of = provider(session, hanging_up)
 
+    # Every provider is probed before it is used.
+    await of.probe()
     for _ in range(20):
         assert (await hear(of, asking(CHAT_MODEL))).text == "Yes"
 

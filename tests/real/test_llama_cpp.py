@@ -38,6 +38,13 @@ def at(session: aiohttp.ClientSession, url: str, kind: str, key: str | None = KE
     return provider(session, url, kind, key=key, **PROTOCOLS[kind])
 
 
+async def probed(session: aiohttp.ClientSession, url: str, kind: str) -> Provider:
+    """Make a provider that knows its server, as every one is that is used."""
+    made = at(session, url, kind)
+    await made.probe()
+    return made
+
+
 def in_form(call: Call, *, stream: bool) -> Call:
     return call if stream else whole(call)
 
@@ -71,7 +78,7 @@ async def test_what_is_cut_is_not_whole(session: aiohttp.ClientSession, speaking
 @of_each
 @both_ways
 async def test_a_turn_with_a_tool(session: aiohttp.ClientSession, speaking: str, kind: str, stream: bool) -> None:
-    of = at(session, speaking, kind)
+    of = await probed(session, speaking, kind)
     wish = in_form(asking(MODEL, ASKED, tools=(LIGHT,)), stream=stream)
 
     asked = await hear(of, wish)
@@ -119,7 +126,7 @@ async def test_a_model_does_not_think_if_it_shall_not(session: aiohttp.ClientSes
 
 @of_each
 async def test_a_conversation_goes_on(session: aiohttp.ClientSession, thinking: str, kind: str) -> None:
-    of = at(session, thinking, kind)
+    of = await probed(session, thinking, kind)
     before = await hear(of, asking(MODEL, ASKED))
 
     answer = await hear(of, asking(MODEL, ASKED, turn(before, Target("p", MODEL)), user("Sure?")))

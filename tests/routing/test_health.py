@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from custom_components.ai_router.providers.demo import Demo
+from custom_components.ai_router.providers.provider import ProviderSetup
 from custom_components.ai_router.routing.benches import Bench
 from custom_components.ai_router.routing.breaker import BreakerState
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, FailureScope, Phase
@@ -360,6 +362,33 @@ def test_a_good_check_says_nothing_of_a_model_that_fails() -> None:
         breaker = home.router.admission.breakers.of(Target("a", "m"))
         assert breaker.state(clock.monotonic()) is BreakerState.OPEN
         assert home.router.health("a").level is Level.UNHEALTHY
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (FailureClass.EMPTY, Level.UNHEALTHY),
+        (FailureClass.TRANSIENT, Level.DEGRADED),  # its breaker waits for a probe
+        (FailureClass.RATE_LIMIT, Level.HEALTHY),
+    ],
+)
+def test_good_checks_make_nobody_healthy_who_never_answers(error: FailureClass, level: Level) -> None:
+    async def main(clock: LoopClock) -> None:
+        demo = Demo(ProviderSetup("a", "demo", options={"success_rate": 1e-9, "error": error}))
+        models = [model for model in await demo.models() if model.id == "demo-chat"]
+        home = Home(clock, provider("a", demo, models=tuple(models)), health_interval=60.0)
+        home.router.watch_health()
+        for _ in range(6):
+            with pytest.raises(RequestFailed):
+                await home.router.process(ask(bounds=Bounds(attempts=1)))
+            await asyncio.sleep(20)
+        assert home.router.health("a").level is Level.UNHEALTHY
+        await asyncio.sleep(4 * 3_600)
+        assert await home.router.check("a") is None
+        assert home.router.health("a").level is level
+        await home.router.close(0)
 
     run(main)
 

@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 import random
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from custom_components.ai_router.routing.budgets import Budget
+from custom_components.ai_router.routing.budgets import Budget, MoneyBucket
 from custom_components.ai_router.routing.config import Member, PoolConfig
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
 from custom_components.ai_router.routing.fleet import pool_money
-from custom_components.ai_router.routing.model import Bounds, Finish, Pins, Request, Target, Usage
-from custom_components.ai_router.routing.ports import AttemptEnded, AttemptStarted
+from custom_components.ai_router.routing.model import Bounds, Caller, Finish, Pins, Request, Target, Usage
+from custom_components.ai_router.routing.ports import AttemptEnded, AttemptStarted, Spending
 from custom_components.ai_router.routing.refusals import RequestFailed
-from custom_components.ai_router.routing.tickets import Unit, Window
+from custom_components.ai_router.routing.tickets import Scope, Ticket, Unit, Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run
 
@@ -161,5 +162,82 @@ def test_10_000_random_cancels_leave_nothing_behind() -> None:
         for n in range(2):
             assert not home.router.admission.breakers.of(Target(f"p{n}", "m")).probing
             assert clients[n].running == 0
+
+    run(main)
+
+
+class Moving(Checked):
+    """A home in which providers go and come back, keys, budgets, weeks and clocks change, whatever is under way."""
+
+    def __init__(self, clock: LoopClock, chance: random.Random) -> None:
+        self.spent: list[Spending] = []
+        self.days: dict[str, Ticket] = {}
+        super().__init__(clock, chance)
+
+    def check(self, event: object) -> None:
+        super().check(event)
+        if isinstance(event, AttemptStarted):
+            self.days[event.ticket.attempt_id] = event.ticket
+        elif isinstance(event, AttemptEnded):
+            attempt, request = event.attempt, event.request
+            ticket = self.days[attempt.id]
+            who, label, cost = request.caller.user_id or "", request.label or "", attempt.outcome.cost
+            self.spent.append(Spending(ticket.day, attempt.target.provider_id, who, label, cost, attempt.pool or ""))
+
+    def question(self, bounds: Bounds) -> Request:
+        caller = Caller(self.chance.choice([None, "ann", "bob"]))
+        return replace(super().question(bounds), caller=caller, label=self.chance.choice([None, "door"]))
+
+    def settings(self) -> dict[str, Any]:
+        week, total = Budget(Window.WEEK, LIMIT), Budget(Window.TOTAL, LIMIT)
+        changing: dict[str, Any] = {
+            "user_budgets": self.chance.choice([{}, {"*": (total,)}, {"ann": (week,), "*": (total,)}]),
+            "label_budgets": self.chance.choice([{}, {"door": (week,)}]),
+            "week_start": self.chance.choice([0, 6]),
+            "local_only": self.chance.random() < 0.1,
+        }
+        settings = super().settings() | changing
+        settings["budgets"] += self.chance.choice([(), (week,)])
+        return settings
+
+    def move(self) -> None:
+        here = [each for each in self.providers() if self.chance.random() < 0.8]
+        keyed = [replace(each, credential=self.chance.choice(["old", "new"])) for each in here]
+        self.home.configure(*keyed, history=self.spent, **self.settings())
+
+    def check_end(self) -> None:
+        home = self.home
+        self.home.configure(*self.providers(), history=self.spent, **self.settings())
+        home.assert_nothing_left()
+        admission, calendar = home.router.admission, home.router.admission.calendar
+        assert sum(row.cost for row in self.spent) == home.ledger.spent
+        for key, bucket in admission._buckets.items():
+            if not isinstance(bucket, MoneyBucket):
+                continue
+            now = calendar.window_id(key.window, home.clock.now())
+            owner = {Scope.PROVIDER: 1, Scope.USER: 2, Scope.LABEL: 3, Scope.POOL: 5}.get(key.scope)
+            counted = sum(
+                row.cost
+                for row in self.spent
+                if calendar.window_of_day(key.window, row.day) == now and (owner is None or row[owner] == key.id)
+            )
+            assert (key, bucket.account.settled, bucket.account.held) == (key, counted, 0)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 10**9))
+def test_every_bucket_counts_what_the_ledger_does_whatever_changes_meanwhile(seed: int) -> None:
+    async def main(clock: LoopClock) -> None:
+        moving = Moving(clock, random.Random(seed))
+        tasks = []
+        for _ in range(40):
+            tasks.append(asyncio.create_task(moving.request()))
+            await asyncio.sleep(moving.chance.choice([0, 0, 0.3, 7.0]))
+            if moving.chance.random() < 0.2:
+                moving.move()
+            if moving.chance.random() < 0.05:
+                clock.shift += moving.chance.choice([-3_600, 3_600, 86_400])
+        await asyncio.gather(*tasks)
+        moving.check_end()
 
     run(main)

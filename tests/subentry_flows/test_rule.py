@@ -190,6 +190,8 @@ async def test_a_rule_to_what_is_gone_lets_nothing_through(hass: HomeAssistant, 
     await add(hass, entry, {"labels": ["pool"]}, {"pool": pool_id}, name="To the pool")
     await add(hass, entry, {"labels": ["provider"]}, {"providers": [CLOUD], **LOCAL}, name="To the provider")
     assert (await ask(entry, label="pool")).pool == pool_id
+    shown = (await Dialog.alter(hass, entry, id_of(entry, "To the pool"))).shown["then"]
+    assert shown == {"local_only": False, "pool": pool_id}
 
     for gone in (CLOUD, pool_id):
         hass.config_entries.async_remove_subentry(entry, gone)

@@ -1,7 +1,6 @@
 """From the `structure` of an action, as in `ai_task.generate_data`, to the JSON schema of an answer."""
 
 import json
-import json
 from typing import Any
 
 import probatio

@@ -38,8 +38,8 @@ MAX_STREAM = 64 * 1024 * 1024
 LARGE = 256 * 1024
 _AT_ONCE = 64 * 1024
 _DRAIN = 0.05
-# How long it takes at most until it is seen that a server has closed its connection.
-_HANGING_UP = 0.005
+# It closes its connections behind every stream, and says so only to those who ask for it.
+_HANGS_UP = "llama.cpp"
 
 
 @lru_cache(maxsize=64)
@@ -136,20 +136,16 @@ class Answer:
             return b""
 
     async def drain(self) -> None:
-        """Wait a moment for the end behind the last message, so that the connection can be used again.
-
-        llama.cpp closes it there without having said so: that is to be noticed now, not by the next request.
-        """
+        """Wait a moment for the end behind the last message, so that the connection can be used again."""
         content = self._response.content
-        if not content.at_eof():
-            try:
-                async with asyncio.timeout(_DRAIN):
-                    while await content.readany():
-                        pass
-            except ClientError, OSError, RuntimeError:  # the answer is whole: only the connection is lost
-                return
-        if self.headers.get("Server") == "llama.cpp":
-            await asyncio.sleep(_HANGING_UP)
+        if content.at_eof():
+            return
+        try:
+            async with asyncio.timeout(_DRAIN):
+                while await content.readany():
+                    pass
+        except ClientError, OSError, RuntimeError:  # the answer is whole: only the connection is lost
+            return
 
     async def _bounded(self, limit: int, *, strict: bool) -> bytes:
         parts: list[bytes] = []
@@ -237,7 +233,7 @@ class Transport:
         self, method: str, url: URL, data: bytes | BytesIO | None, headers: CIMultiDict[str], limits: ClientTimeout
     ) -> Answer:
         try:
-            return Answer(
+            answer = Answer(
                 await self._session.request(
                     method,
                     url,
@@ -252,4 +248,9 @@ class Transport:
             failure = _not_opened(err)
         except RuntimeError:  # the session was closed: everything is being shut down
             failure = Failure(FailureClass.NETWORK, Phase.UNSENT, "shut down", FailureScope.PROVIDER, billed=Billed.NO)
+        else:
+            if answer.headers.get("Server") == _HANGS_UP:
+                # Else the next request might go out on a connection that is just being closed.
+                self._json_headers["Connection"] = "close"
+            return answer
         raise AttemptFailed(failure)

@@ -250,7 +250,7 @@ class Admission:
 
     def opened(self, ticket: Ticket, rates: tuple[RateWindow, ...]) -> None:
         """Learn what a provider tells of its limits as it begins to answer, or refuses."""
-        self.limits.hear(ticket, rates)
+        self.limits.hear(ticket, () if ticket.outdated else rates)
 
     async def settle(self, ticket: Ticket, outcome: Outcome) -> None:
         """Book an attempt's end in the windows it was granted in. A second settle does nothing."""

@@ -79,9 +79,7 @@ class Trial:
         self.rates: tuple[RateWindow, ...] = ()
         self.vectors: list[Vector] = []
 
-    async def events(
-        self, first_by: float, hurry_by: float, end_by: float, deadline: float
-    ) -> AsyncGenerator[Event]:
+    async def events(self, first_by: float, hurry_by: float, end_by: float, deadline: float) -> AsyncGenerator[Event]:
         """Send the call and yield its events until the terminator; signs of life are not passed on.
 
         `first_by` is when a silent server must have given the first content; one that shows signs of life may take

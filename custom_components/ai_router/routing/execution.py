@@ -82,17 +82,13 @@ class Executor:
         unwritten = False
         data: Any = None
         try:
-            if ticket.hold:
-                async with asyncio.timeout_at(trip.deadline):
-                    await self._ledger.hold(entry)
-                if self._config() is not trip.config:
-                    # Planned under a configuration that holds no more, and nothing was sent yet.
-                    return
+            if ticket.hold and not await self._hold(trip, entry):
+                return
             ticket.state = TicketState.SENT
             self._bus(AttemptStarted(request, ticket))
             async with aclosing(trial.events(*self._limits(trip, offer, began))) as events:
                 async for event in events:
-                    if isinstance(event, Opened) and not ticket.outdated:
+                    if isinstance(event, Opened):
                         self._admission.opened(ticket, event.rates)
                     if live and not isinstance(event, (Opened, UsageTotal)):
                         trip.committed = True
@@ -123,9 +119,14 @@ class Executor:
         elif unwritten:
             trip.unpaid_only = True
         else:
-            if not ticket.outdated:
-                self._set_aside(trip, offer, failure)
+            self._set_aside(trip, offer, ticket, failure)
             self._learn(trip, offer, failure)
+
+    async def _hold(self, trip: Trip, entry: Entry) -> bool:
+        """Put a hold on disk; say whether the configuration is still the one that the attempt was planned under."""
+        async with asyncio.timeout_at(trip.deadline):
+            await self._ledger.hold(entry)
+        return self._config() is trip.config
 
     def _check_sight(self, offer: Offer, trial: Trial) -> None:
         """Notice pictures that were dropped: the target gets none for a while. Raises `AttemptFailed`."""
@@ -207,8 +208,10 @@ class Executor:
             trimmed=offer.fit.trimmed,
         )
 
-    def _set_aside(self, trip: Trip, offer: Offer, failure: Failure) -> None:
-        """Keep other requests from what a failure shows to be of no use."""
+    def _set_aside(self, trip: Trip, offer: Offer, ticket: Ticket, failure: Failure) -> None:
+        """Keep other requests from what a failure shows to be of no use, if it is still there as it was."""
+        if ticket.outdated:
+            return
         lane = offer.lane
         key = self._benches.note(lane.target, failure, self._clock.now())
         if key is not None:

@@ -14,7 +14,7 @@ from .breakers import Breakers
 from .config import ProviderConfig, RouterConfig
 from .failures import MEANING, AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
 from .health import Checked, HealthReport, Level, Verdict, judge, together
-from .metrics import Recent
+from .metrics import Recent, Sample
 from .model import Target
 from .ports import AttemptEnded, Benched, BreakerMoved, Bus, Clock, CoreEvent, HealthChanged, Unbenched
 
@@ -201,9 +201,8 @@ class HealthWatch:
             if checked is not None and newest.ok and newest.when > checked.when:
                 # An answer says more than a check.
                 checked = None
-            if not samples and checked is None:
-                # Who has not been asked for long is as it was.
-                samples = [newest]
+            if not samples:
+                samples = self._long_ago(recent, patient, checked)
         return judge(
             self._benches.of_provider(provider.id, now),
             len(provider.models),
@@ -212,6 +211,21 @@ class HealthWatch:
             samples,
             settings,
         )
+
+    def _long_ago(self, recent: Recent, patient: _Patient, checked: Checked | None) -> list[Sample]:
+        """Return the attempts to judge by who has not been asked for long: unless a check tells more, it is as it was.
+
+        That it can be reached, as a good check tells, mends nothing where no attempt at all has gone well, unless what
+        stood in their way passes with time.
+        """
+        settings = self._config.health
+        last = recent.last(settings.attempts, patient.since)
+        if checked is None:
+            return last[:1]
+        if checked.failure is not None or len(last) < settings.enough or any(sample.ok for sample in last):
+            return []
+        passes = recent.last_failure is not None and MEANING[recent.last_failure[1]].pause
+        return [] if passes else last
 
     # --- checking ------------------------------------------------------------------------------------
 

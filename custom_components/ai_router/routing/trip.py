@@ -109,10 +109,9 @@ class Trip:
     def may_take(self, offer: Offer, now: float) -> bool:
         """Say whether one more attempt may go this way: its pool may allow fewer of them, or less time, than the request."""
         bounds = offer.fit.bounds
-        limit, timeout = bounds.attempts, bounds.timeout
-        if (limit is not None and len(self.attempts) >= limit) or (timeout is not None and now >= self.started + timeout):
+        if bounds.timeout is not None and now >= self.started + bounds.timeout:
             return False
-        return self.may_ask(offer.lane.provider.id)
+        return (bounds.attempts is None or len(self.attempts) < bounds.attempts) and self.may_ask(offer.lane.provider.id)
 
     def may_ask(self, provider_id: str) -> bool:
         """Say whether a provider may be asked once more: the household may allow it only so many attempts."""
