@@ -73,9 +73,7 @@ type RouterConfigEntry = ConfigEntry[Hub]
 class Hub:
     """The router of one entry with everything around it."""
 
-    def __init__(
-        self, hass: HomeAssistant, entry: RouterConfigEntry, ledger: SqliteLedger, table: PriceTable
-    ) -> None:
+    def __init__(self, hass: HomeAssistant, entry: RouterConfigEntry, ledger: SqliteLedger, table: PriceTable) -> None:
         """Put the parts together; `open` does what needs to wait."""
         self.hass = hass
         self.entry = entry

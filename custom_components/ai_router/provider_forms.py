@@ -165,7 +165,9 @@ def server_form(kind: Kind, people: Mapping[str, str]) -> vol.Schema:
         fields[vol.Required(name)] = TextSelector()
     for option in kind.options():
         marker = vol.Required if option.required else vol.Optional
-        fields[marker(option.label, default=vol.UNDEFINED if option.default is None else option.default)] = option.selector
+        fields[marker(option.label, default=vol.UNDEFINED if option.default is None else option.default)] = (
+            option.selector
+        )
     if kind.key is not Need.NONE:
         fields[vol.Optional(API_KEY)] = TextSelector(
             TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")

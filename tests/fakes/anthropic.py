@@ -106,6 +106,7 @@ class FakeAnthropic(FakeServer):
             "capabilities": {
                 "image_input": can(answer=True),
                 "structured_outputs": can(answer=True),
+                "server_tools": {"code_execution": can(answer=True), "web_search": can(answer=True)},
                 "thinking": can(bool(traits.thinking), types=types),
                 "effort": can(bool(traits.efforts), **{level: can(level in traits.efforts) for level in ALL_EFFORTS}),
             },
@@ -159,7 +160,13 @@ class FakeAnthropic(FakeServer):
             call = {"type": "tool_use", "id": "toolu_0", "name": body["tool_choice"]["name"], "input": self.data}
             return [*blocks, call], "tool_use"
         if body.get("tools") and self.tool_calls:
-            return [*blocks, *({"type": "tool_use", **call} for call in self.tool_calls)], "tool_use"
+            # No id is given twice.
+            asked = json.dumps(body["messages"])
+            fresh = (
+                "" if not any(f'"{call["id"]}"' in asked for call in self.tool_calls) else f"_{len(body['messages'])}"
+            )
+            calls = [{"type": "tool_use", **call, "id": call["id"] + fresh} for call in self.tool_calls]
+            return [*blocks, *calls], "tool_use"
         shaped = "format" in body.get("output_config", {})
         return [*blocks, {"type": "text", "text": json.dumps(self.data) if shaped else self.text}], "end_turn"
 

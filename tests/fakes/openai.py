@@ -122,8 +122,12 @@ class FakeResponses(FakeServer):
             items.append(thought)
             if calls:
                 items.append(_said("On it.", "commentary"))
+        # No id is given twice.
+        asked = json.dumps(body["input"])
+        fresh = "" if not any(f'"{call["call_id"]}"' in asked for call in calls) else f"_{len(body['input'])}"
         for number, call in enumerate(calls):
-            items.append({"type": "function_call", "id": f"fc_{number}", "status": "completed", **call})
+            given = {**call, "call_id": call["call_id"] + fresh}
+            items.append({"type": "function_call", "id": f"fc_{number}", "status": "completed", **given})
         if not calls:
             items.append(_said(json.dumps(self.data) if "text" in body else self.text, "final_answer"))
         return items

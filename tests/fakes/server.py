@@ -55,8 +55,11 @@ class FakeServer:
     """Start it, point a provider at `url`, set `fault`, read `requests`.
 
     `fault` is one fault for all requests, a list that is used up, or a callable that is given the parsed body.
-    `left` counts callers who went away before their answer was over; `waiting` those held back.
+    `left` counts callers who went away before their answer was over; `waiting` those held back. A `lenient` one does
+    not look at what it is asked.
     """
+
+    lenient = False
 
     default_path = ""
     key_header, key_prefix = "Authorization", "Bearer "
@@ -197,7 +200,8 @@ class FakeServer:
                 return self.refusal(Refused(400, {"error": "not JSON"}))
             if how == How.ECHO_KEY:
                 return self.refusal(_echo(request.headers.get(self.key_header, "")))
-            self.check(body)
+            if not self.lenient:
+                self.check(body)
             return await self._answer(request, self.prepare(body, how), fault)
         except Refused as refused:
             return self.refusal(refused)
@@ -395,9 +399,11 @@ def run(make: Callable[[argparse.Namespace], FakeServer]) -> None:
     parser.add_argument("--key")
     parser.add_argument("--price-in", type=int, default=0, help="picodollars a token")
     parser.add_argument("--price-out", type=int, default=0, help="picodollars a token")
+    parser.add_argument("--lenient", action="store_true", help="take what clients other than ours send, too")
 
     async def main() -> None:
         server = make(parser.parse_args())
+        server.lenient = parser.parse_args().lenient
         ended = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, ended.set)

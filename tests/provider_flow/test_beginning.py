@@ -126,4 +126,13 @@ def test_everything_that_can_be_shown_is_translated_and_nothing_else() -> None:
 
     assert set(texts["error"]) == {*_words_in_code("FieldProblem"), *of_servers, *EndpointProblem, *ExtraProblem}
     assert set(texts["abort"]) == _words_in_code("AbortFlow") | _words_in_code("async_abort")
-    assert set(texts["step"]) == {"user", "reconfigure", "choose_model", "model", "models", "ai_task", "plug_in", *KINDS}
+    assert set(texts["step"]) == {
+        "user",
+        "reconfigure",
+        "choose_model",
+        "model",
+        "models",
+        "ai_task",
+        "plug_in",
+        *KINDS,
+    }

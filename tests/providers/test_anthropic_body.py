@@ -1,5 +1,6 @@
 """Golden bodies: what is sent to Anthropic, to the letter."""
 
+import re
 from types import MappingProxyType
 from typing import Any
 
@@ -137,20 +138,22 @@ def test_a_turn_with_tools() -> None:
 
     body = written(call)
 
+    call_id = body["messages"][1]["content"][1]["id"]
+    assert re.fullmatch("[A-Za-z0-9_-]{1,64}", call_id)
     assert body["messages"] == [
         {"role": "user", "content": "Light!"},
         {
             "role": "assistant",
             "content": [
                 text("On it."),
-                {"type": "tool_use", "id": "a_1", "name": "light_on", "input": {"room": "hall"}},
+                {"type": "tool_use", "id": call_id, "name": "light_on", "input": {"room": "hall"}},
                 {"type": "tool_use", "id": "a2", "name": "snap", "input": {}},
             ],
         },
         {
             "role": "user",
             "content": [
-                {"type": "tool_result", "tool_use_id": "a_1", "content": [text("done")]},
+                {"type": "tool_result", "tool_use_id": call_id, "content": [text("done")]},
                 {"type": "tool_result", "tool_use_id": "a2", "content": [image("YWJj")]},
             ],
         },
@@ -196,12 +199,14 @@ BLOCKS = [
 PLAIN = [block for block in BLOCKS if "thinking" not in block["type"]]
 
 
-def looped(origin: Target, calls: tuple[str, ...] = ("a1", "a2"), *later: Message) -> Call:
+def looped(
+    origin: Target, calls: tuple[str, ...] = ("a1", "a2"), *later: Message, blocks: list[Any] | None = None
+) -> Call:
     said = [ToolCall(call_id, "light_on", {"room": "hall"} if call_id == "a2" else {}) for call_id in calls]
     return asking(
         HAIKU,
         user("Light!"),
-        Message(Role.ASSISTANT, (Thinking("", (BLOCKS,), origin), Text("On it."), *said)),
+        Message(Role.ASSISTANT, (Thinking("", (blocks or BLOCKS,), origin), Text("On it."), *said)),
         Message(Role.TOOL, tuple(ToolResult(call_id, "light_on", "done") for call_id in calls)),
         *later,
     )
@@ -225,12 +230,13 @@ def test_whose_thoughts_go_nowhere() -> None:
 
 
 def test_of_two_turns_only_the_one_in_hand_keeps_its_thoughts() -> None:
-    first = looped(MINE).messages
-    call = asking(HAIKU, *first, Message(Role.ASSISTANT, (Text("It is on."),)), *first)
+    later = [{**block, "id": f"{block['id']}b"} if "id" in block else block for block in BLOCKS]
+    second = looped(MINE, ("a1b", "a2b"), blocks=later).messages
+    call = asking(HAIKU, *looped(MINE).messages, Message(Role.ASSISTANT, (Text("It is on."),)), *second)
 
     messages = written(call)["messages"]
 
-    assert [messages[place]["content"] for place in (1, 5)] == [PLAIN, BLOCKS]
+    assert [messages[place]["content"] for place in (1, 5)] == [PLAIN, later]
 
 
 @pytest.mark.parametrize("opaque", [(), None, ([],)])

@@ -59,7 +59,9 @@ def test_json_lines(stream: bytes, messages: list[bytes]) -> None:
 _EVENTS = st.lists(
     st.one_of(
         st.text(alphabet="aé☃🙂 {}:", min_size=1).map(lambda text: f"data: {text}\n\n"),
-        st.sampled_from([": comment\n\n", "event: x\n", "data: 1\ndata: 2\n\n", "data: crlf\r\n\r\n", "data: cr\r\r", "\n"]),
+        st.sampled_from(
+            [": comment\n\n", "event: x\n", "data: 1\ndata: 2\n\n", "data: crlf\r\n\r\n", "data: cr\r\r", "\n"]
+        ),
     )
 ).map(lambda events: "".join(events).encode())
 

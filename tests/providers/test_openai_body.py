@@ -189,11 +189,13 @@ PLAINLY = [
 ]
 
 
-def looped(origin: Target, *later: Message, call_id: str = "a1") -> Call:
+def looped(origin: Target, *later: Message, call_id: str = "a1", made: list[Any] | None = None) -> Call:
     return asking(
         LUNA,
         user("Light!"),
-        Message(Role.ASSISTANT, (Thinking("", (MADE,), origin), Text("On it."), ToolCall(call_id, "light_on", {}))),
+        Message(
+            Role.ASSISTANT, (Thinking("", (made or MADE,), origin), Text("On it."), ToolCall(call_id, "light_on", {}))
+        ),
         Message(Role.TOOL, (ToolResult(call_id, "light_on", "done"),)),
         *later,
     )
@@ -216,7 +218,9 @@ def test_whose_reasoning_goes_nowhere() -> None:
 
 def test_of_two_turns_only_the_one_in_hand_keeps_its_reasoning() -> None:
     first = looped(MINE).messages
-    items = written(asking(LUNA, *first, Message(Role.ASSISTANT, (Text("It is on."),)), *first))["input"]
+    later = [{**item, "call_id": "b1"} if "call_id" in item else item for item in MADE]
+    second = looped(MINE, call_id="b1", made=later).messages
+    items = written(asking(LUNA, *first, Message(Role.ASSISTANT, (Text("It is on."),)), *second))["input"]
 
     assert [place for place, item in enumerate(items) if item.get("type") == "reasoning"] == [6]
 

@@ -206,6 +206,7 @@ class Executor:
             plan=trip.plan,
             vectors=tuple(trial.vectors),
             trimmed=offer.fit.trimmed,
+            cache_key=trip.cache_key,
         )
 
     def _set_aside(self, trip: Trip, offer: Offer, ticket: Ticket, failure: Failure) -> None:

@@ -92,9 +92,7 @@ class Router:
         self._usual = Usual()
         self._strategies = Strategies()
         self._retries = RetryBudget(clock)
-        self._health = HealthWatch(
-            self.benches, self.admission.breakers, self.recent, clock, self._publish, chance
-        )
+        self._health = HealthWatch(self.benches, self.admission.breakers, self.recent, clock, self._publish, chance)
         self._executor = Executor(
             self.admission,
             self.benches,

@@ -86,6 +86,7 @@ def _reply(
         attempts=(),
         plan=plan,
         saved=saved,
+        cache_key=trip.cache_key,
     )
 
 

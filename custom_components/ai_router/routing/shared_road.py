@@ -70,7 +70,7 @@ class SharedRoad:
 
         The bus hears of the failure also where the caller gets something instead.
         """
-        key = self._key(trip)
+        key = trip.cache_key = self._key(trip)
         sharing = key is not None or (trip.request.cache_mode is CacheMode.ONLY and trip.ask.refused is None)
         heard = False
         try:
@@ -85,8 +85,6 @@ class SharedRoad:
                 raise
             for event in as_events(trip.reply):
                 yield event
-        if key is not None and trip.reply is not None:
-            trip.reply = replace(trip.reply, cache_key=key)
 
     def _key(self, trip: Trip) -> str | None:
         request = trip.request

@@ -26,6 +26,7 @@ class Trip:
         "_retries",
         "ask",
         "attempts",
+        "cache_key",
         "committed",
         "config",
         "deadline",
@@ -57,6 +58,8 @@ class Trip:
         self.others_left = False
         self.place: Place | None = None
         self.leads = False
+        # Under which its answer may be kept, or another's found.
+        self.cache_key: str | None = None
         self._failed: dict[Target, Failure] = {}
         self._context_over: int | None = None
         self._retries = 0
@@ -111,7 +114,9 @@ class Trip:
         bounds = offer.fit.bounds
         if bounds.timeout is not None and now >= self.started + bounds.timeout:
             return False
-        return (bounds.attempts is None or len(self.attempts) < bounds.attempts) and self.may_ask(offer.lane.provider.id)
+        return (bounds.attempts is None or len(self.attempts) < bounds.attempts) and self.may_ask(
+            offer.lane.provider.id
+        )
 
     def may_ask(self, provider_id: str) -> bool:
         """Say whether a provider may be asked once more: the household may allow it only so many attempts."""
