@@ -344,6 +344,24 @@ def test_what_is_under_way_is_taken_off_what_is_left() -> None:
     run(main)
 
 
+def test_what_ended_without_an_answer_is_not_under_way_any_more() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(["ok", Finish.STOP], silent_seconds=5.0)
+        client.rates = lambda number: (told(clock, 5, 30),) if number == 5 else ()
+        home = Home(clock, provider("a", client), provider("b", ScriptedProvider()))
+        for _ in range(4):
+            gone = asyncio.create_task(home.router.process(ask()))
+            await asyncio.sleep(1)
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+        client.silent_seconds = 0.0
+        targets = [(await home.router.process(ask())).target.provider_id for _ in range(8)]
+        # The one that was told that five are left, those five, and then the other.
+        assert targets == ["a"] * 6 + ["b"] * 2
+
+    run(main)
+
+
 def test_what_was_not_used_is_given_back_unless_a_newer_word_has_it() -> None:
     clock = HandClock()
     bucket = Told(clock)

@@ -76,7 +76,10 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.id: kind
     for kind in (
-        Kind("openai_compatible", OpenAICompatible, Need.REQUIRED, Need.OPTIONAL, local_choice=True, extras=True),
+        # In the order in which they are offered.
+        Kind("openai", OpenAI, Need.OPTIONAL, Need.REQUIRED, default_url=OPENAI_URL, max_edge=2_048),
+        Kind("anthropic", Anthropic, Need.OPTIONAL, Need.REQUIRED, default_url=ANTHROPIC_URL),
+        Kind("gemini", Gemini, Need.OPTIONAL, Need.REQUIRED, default_url=GEMINI_URL, max_edge=2_048),
         Kind(
             "ollama",
             Ollama,
@@ -86,9 +89,7 @@ KINDS: dict[str, Kind] = {
             local_choice=True,
             max_edge=1_280,
         ),
-        Kind("openai", OpenAI, Need.OPTIONAL, Need.REQUIRED, default_url=OPENAI_URL, max_edge=2_048),
-        Kind("anthropic", Anthropic, Need.OPTIONAL, Need.REQUIRED, default_url=ANTHROPIC_URL),
-        Kind("gemini", Gemini, Need.OPTIONAL, Need.REQUIRED, default_url=GEMINI_URL, max_edge=2_048),
+        Kind("openai_compatible", OpenAICompatible, Need.REQUIRED, Need.OPTIONAL, local_choice=True, extras=True),
         Kind(
             "cloudflare",
             Cloudflare,
