@@ -113,3 +113,16 @@ async def test_those_that_are_wanted_are_there_at_once(hass: HomeAssistant) -> N
     (model,) = entry.runtime_data.router.config.providers[subentry.subentry_id].models
     assert (model.prices, model.local) == (None, False)
     assert (await ask(entry, subentry.subentry_id)).text == "Delphi has spoken"
+
+
+@pytest.mark.usefixtures("oracle")
+async def test_two_of_one_name_can_be_told_apart(hass: HomeAssistant) -> None:
+    er.async_get(hass).async_update_entity("ai_task.dodona", name="Delphi")
+    await hass.async_block_till_done()
+    dialog = await Dialog.set_up(hass)
+    wanted = [stored_id(hass, f"ai_task.{name}") for name in ("delphi", "dodona")]
+    assert (await dialog.submit(add_ai_tasks=wanted)).step == "create_entry"
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    first, second = (subentry.title for subentry in entry.subentries.values())
+    assert first == "Delphi"
+    assert second.startswith("Delphi (")
