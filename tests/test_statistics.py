@@ -19,6 +19,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from pytest_homeassistant_custom_component.components.recorder.common import async_wait_recording_done
 
 from custom_components.ai_router.routing.money import to_dollars
+from custom_components.ai_router.routing.ports import AttemptStarted, CoreEvent
 
 from .household import ATTIC, CLOUD, ask, demo, move_in, pass_time, shown
 
@@ -228,12 +229,21 @@ async def test_what_is_under_way_at_midnight_is_not_lost(
     house = await moved_in(hass, freezer, latency=25)
     await house.until(2026, 11, 30, 23, 59)
     await house.pass_time(50)
+    sent = asyncio.Event()
+
+    def hear(event: CoreEvent) -> None:
+        if isinstance(event, AttemptStarted):
+            sent.set()
+
+    house.entry.async_on_unload(house.entry.runtime_data.router.subscribe(hear))
     asking = asyncio.create_task(ask(house.entry, CLOUD, "a long story"))
+    # Its hold goes to a real disk, and no frozen clock may run before it is there.
+    await sent.wait()
     for _ in range(3):
         await house.pass_time(5)
     state = shown(hass, "cloud_cost_today")  # of the day that is over, but not all of it is known
     assert (state.state, state.attributes["last_reset"]) == ("0", "2026-11-30T08:00:00+00:00")
-    for _ in range(12):
+    for _ in range(4):
         await house.pass_time(5)
     assert asking.done(), "the answer takes 25 seconds"
     assert asking.result().cost > 0
