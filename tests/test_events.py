@@ -440,8 +440,8 @@ async def test_the_logbook_says_what_happened(
         assert domain == DOMAIN
         said.append(describe(told[kind][0]))
     assert said == [
-        {"name": "AI Router", "message": "went on to Attic after Server failed (credential)"},
-        {"name": "Server", "message": "was set aside until mended (credential)"},
+        {"name": "AI Router", "message": "went on to Attic after Server failed (Key rejected)"},
+        {"name": "Server", "message": "was set aside until mended (Key rejected)"},
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the logbook says of each happening. Home Assistant does not translate these texts."""
+"""What the logbook says of each happening. Home Assistant does not translate these texts; reasons have the sensors' words."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from homeassistant.components.logbook.const import LOGBOOK_ENTRY_MESSAGE, LOGBOOK_ENTRY_NAME
 from homeassistant.const import ATTR_NAME
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.translation import async_get_cached_translations
 
 from .const import DOMAIN
 from .events import Kind
@@ -18,7 +19,7 @@ def _of_model(data: _Data) -> str:
 
 
 def _why(data: _Data, name: str = "reason") -> str:
-    return f" ({str(data[name]).replace('_', ' ')})" if data[name] else ""
+    return f" ({data[name]})" if data[name] else ""
 
 
 def _after(failed: list[_Data]) -> str:
@@ -47,9 +48,21 @@ _TEXTS: dict[Kind, Callable[[_Data], str]] = {
 }
 
 
+def _in_words(hass: HomeAssistant, data: _Data) -> _Data:
+    """Say why as the sensor of health does."""
+    words = async_get_cached_translations(hass, hass.config.language, "entity", DOMAIN)
+
+    def word(reason: str | None) -> str:
+        key = f"component.{DOMAIN}.entity.sensor.health.state_attributes.reason.state.{reason}"
+        return words.get(key, (reason or "").replace("_", " "))
+
+    failed = [{**each, "outcome": word(each["outcome"])} for each in data.get("failed", ())]
+    return {**data, "reason": word(data.get("reason")), "failed": failed}
+
+
 @callback
 def async_describe_events(
-    hass: HomeAssistant,  # noqa: ARG001  # the platform's signature
+    hass: HomeAssistant,
     async_describe_event: Callable[[str, str, Callable[[Event[_Data]], dict[str, str]]], None],
 ) -> None:
     """Describe what is on the bus."""
@@ -57,6 +70,9 @@ def async_describe_events(
 
         @callback
         def describe(event: Event[_Data], text: Callable[[_Data], str] = text) -> dict[str, str]:
-            return {LOGBOOK_ENTRY_NAME: str(event.data[ATTR_NAME]), LOGBOOK_ENTRY_MESSAGE: text(event.data)}
+            return {
+                LOGBOOK_ENTRY_NAME: str(event.data[ATTR_NAME]),
+                LOGBOOK_ENTRY_MESSAGE: text(_in_words(hass, event.data)),
+            }
 
         async_describe_event(DOMAIN, kind.event_type, describe)

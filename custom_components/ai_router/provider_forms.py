@@ -159,8 +159,9 @@ def demo_form(kind: Kind, people: Mapping[str, str]) -> vol.Schema:
 def server_form(kind: Kind, people: Mapping[str, str]) -> vol.Schema:
     """Ask for what is needed to reach a server; for all else too where no models are chosen. The key is never filled in."""
     fields: dict[vol.Marker, Any] = {_name(kind): TextSelector()}
-    if kind.url is not Need.NONE:
-        fields[_url(kind)] = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
+    address = {} if kind.url is Need.NONE else {_url(kind): TextSelector(TextSelectorConfig(type=TextSelectorType.URL))}
+    if kind.url is Need.REQUIRED:
+        fields |= address
     for name in kind.asks:
         fields[vol.Required(name)] = TextSelector()
     for option in kind.options():
@@ -172,6 +173,9 @@ def server_form(kind: Kind, people: Mapping[str, str]) -> vol.Schema:
         fields[vol.Optional(API_KEY)] = TextSelector(
             TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
         )
+    # Hardly anybody needs it where there is a usual one.
+    if kind.url is Need.OPTIONAL:
+        fields |= address
     if kind.local_choice:
         fields[vol.Optional(LOCAL, default=False)] = BooleanSelector()
     if kind.extras:

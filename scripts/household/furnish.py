@@ -114,7 +114,7 @@ async def _dashboard(house: House, say: Say, door: list[str]) -> None:
 
     await until(all_there, ENTITIES_SECONDS)
     entities = [row for row in await house.entities(router) if not row["disabled_by"] and not row["hidden_by"]]
-    sections = [_door(*door)]
+    sections = [{"type": "grid", "cards": [{"type": "custom:ai-router-card"}]}, _door(*door)]
     for device in sorted(await house.devices(router), key=lambda device: str(device["name"])):
         ids = sorted(row["entity_id"] for row in entities if row["device_id"] == device["id"])
         if ids:
