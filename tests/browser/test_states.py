@@ -178,7 +178,9 @@ async def test_a_budget_that_is_used_up_is_told(tab: Tab, house: House) -> None:
     assert re.search(r"\$0\.0\d", price)
     await expect(card.locator(".notice")).to_have_count(0)
 
-    await forms.complete(house, forms.OPTIONS_FLOW, await house.router(), {"budget_day": 0.001, "budget_month": 5})
+    await forms.complete(
+        house, forms.OPTIONS_FLOW, await house.router(), {"menu": "settings", "budget_day": 0.001, "budget_month": 5}
+    )
 
     notice = card.locator(".notice")
     await expect(notice).to_contain_text("Today's budget is used up")
