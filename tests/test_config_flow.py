@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 
 from custom_components.ai_router import config_flow
 from custom_components.ai_router.const import DOMAIN
-from custom_components.ai_router.key_renewal import ERRORS
+from custom_components.ai_router.flows.key_renewal import ERRORS
 
 from .fakes.ollama import CHAT_MODEL, CLOUD_MODEL, VISION_MODEL, FakeOllama
 from .flows import Dialog, OddServer, Silent, english, running, texts_in

@@ -10,8 +10,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import InvalidData
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
+from custom_components.ai_router.flows.options_forms import PRESETS
 from custom_components.ai_router.hub import Hub
-from custom_components.ai_router.options_forms import PRESETS
 from custom_components.ai_router.routing.budgets import AtCap, Budget
 from custom_components.ai_router.routing.cache import CacheUse
 from custom_components.ai_router.routing.money import PICODOLLARS_PER_DOLLAR as DOLLAR

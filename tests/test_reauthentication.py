@@ -265,7 +265,7 @@ async def test_a_server_that_is_down_keeps_the_old_key(
 async def test_a_router_that_has_become_local_only_asks_nobody_outside(
     hass: HomeAssistant, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.ai_router.provider_check.is_in_the_house", lambda _: False)
+    monkeypatch.setattr("custom_components.ai_router.flows.provider_check.is_in_the_house", lambda _: False)
     await reject(hass, entry, SKY)
     hass.config_entries.async_update_entry(entry, options={"local_only": True})
     await hass.async_block_till_done()

@@ -13,8 +13,8 @@ from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.ai_router.const import DOMAIN
+from custom_components.ai_router.flows.key_renewal import ERRORS
 from custom_components.ai_router.issues import BUDGETS, Problem
-from custom_components.ai_router.key_renewal import ERRORS
 from custom_components.ai_router.routing.refusals import RequestFailed
 from custom_components.ai_router.storage.ledger import SqliteLedger
 from tests.fakes.faults import Fault, How

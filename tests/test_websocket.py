@@ -13,8 +13,8 @@ from pytest_homeassistant_custom_component.common import MockUser
 from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, WebSocketGenerator
 
 from custom_components.ai_router.const import DOMAIN, Conf
-from custom_components.ai_router.feed import FEED
-from custom_components.ai_router.recent_requests import KEPT
+from custom_components.ai_router.dashboard.feed import FEED
+from custom_components.ai_router.dashboard.recent_requests import KEPT
 from custom_components.ai_router.routing.model import Caller, Message, Pins, Request, Role, Text
 from custom_components.ai_router.routing.refusals import RequestFailed
 
@@ -329,7 +329,7 @@ async def test_viewers_are_let_go(
 async def test_viewers_are_bounded(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, admin: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.ai_router.feed._MOST_VIEWERS", 1)
+    monkeypatch.setattr("custom_components.ai_router.dashboard.feed._MOST_VIEWERS", 1)
     await move_in(hass, freezer, demo(ATTIC, "Attic"))
     await admin.look()
 

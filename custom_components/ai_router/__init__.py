@@ -8,16 +8,16 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
 from .ai_task_target import ai_task_kind
-from .cards import async_offer_cards, async_serve_cards
 from .const import DOMAIN
-from .feed import FEED
+from .dashboard.cards import async_offer_cards, async_serve_cards
+from .dashboard.feed import FEED
+from .dashboard.websocket import async_setup_websocket
 from .hub import Hub, RouterConfigEntry
 from .migration import migrate
 from .plug_ins import Registration, async_setup_plug_ins
 from .removal import clean_up
 from .routing.ports import LedgerUnavailable
 from .services import async_setup_services
-from .websocket import async_setup_websocket
 
 _LOGGER = logging.getLogger(__name__)
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)

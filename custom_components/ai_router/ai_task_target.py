@@ -24,7 +24,7 @@ from homeassistant.helpers.json import json_dumps
 
 from .ai_task_words import instructions, pictures, structure
 from .const import DOMAIN, Conf
-from .form_fields import named
+from .flows.fields import named
 from .providers.conversation import unsent
 from .providers.registry import Kind, Need, Option, ProviderSetup
 from .routing.failures import AttemptFailed, Billed, Failure, FailureClass, Phase

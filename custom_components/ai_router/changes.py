@@ -7,7 +7,7 @@ from homeassistant.core import Context
 from homeassistant.exceptions import HomeAssistantError
 
 from .const import DOMAIN
-from .form_fields import decimal_text
+from .flows.fields import decimal_text
 from .hub import Hub
 from .routing.ports import LedgerUnavailable
 from .settings import BUDGET_WINDOWS

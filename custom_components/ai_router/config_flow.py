@@ -23,21 +23,21 @@ from yarl import URL
 
 from .ai_task_target import ENTITY, ai_task_kind, entities
 from .const import DOMAIN, SUBENTRY_POOL, SUBENTRY_PROVIDER, SUBENTRY_RULE
-from .form_fields import named
+from .flows.fields import named
+from .flows.key_renewal import KEY_FORM, form_errors, provider_of, renew_key
+from .flows.options import RouterOptionsFlow
+from .flows.pool import PoolFlow
+from .flows.provider import ProviderFlow
+from .flows.provider_check import API_KEY, FieldProblem, listed_models
+from .flows.provider_forms import LOCAL, provider_to_store
+from .flows.rule import RuleFlow
 from .hub import RouterConfigEntry
-from .key_renewal import KEY_FORM, form_errors, provider_of, renew_key
 from .migration import MINOR_VERSION, VERSION
-from .options_flow import RouterOptionsFlow
-from .pool_flow import PoolFlow
-from .provider_check import API_KEY, FieldProblem, listed_models
-from .provider_flow import ProviderFlow
-from .provider_forms import LOCAL, provider_to_store
 from .providers.registry import KINDS, ProviderSetup
 from .providers.transport import Transport
 from .redaction import Redactor
 from .routing.failures import AttemptFailed
 from .routing.model import Capability, Model
-from .rule_flow import RuleFlow
 
 OLLAMA_ADDRESSES: Final = ["http://127.0.0.1:11434", "http://ollama:11434"]
 _LOOK_SECONDS = 1.0

@@ -11,12 +11,12 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig, SelectSelectorMode
 
 from .const import DOMAIN, Conf
-from .form_fields import decimal_text, dollars
+from .flows.fields import decimal_text, dollars
+from .flows.key_renewal import KEY_FORM, ask_stored, form_errors, provider_of, renew_key, running
+from .flows.provider_check import API_KEY, FieldProblem
+from .flows.provider_forms import model_to_store
 from .hub import RouterConfigEntry
 from .issues import BUDGETS, Problem
-from .key_renewal import KEY_FORM, ask_stored, form_errors, provider_of, renew_key, running
-from .provider_check import API_KEY, FieldProblem
-from .provider_forms import model_to_store
 from .routing.model import Capability, Model
 from .routing.money import to_picodollars
 from .routing.tickets import Window

@@ -157,7 +157,7 @@ async def ask(person: Person, question: str) -> str:
     await person.click(page.get_by_text("Actions", exact=True).first)
     await person.click(page.locator("ha-service-picker"))
     person.typed += 1
-    await page.keyboard.type("Ask an AI")
+    await page.locator("ha-picker-combo-box input").first.fill("Ask an AI", timeout=SLOW)
     await expect(page.locator("ha-combo-box-item", has_text="ai_router.process").first).to_be_visible(timeout=SLOW)
     await page.keyboard.press("Enter")
     prompt = page.locator("ha-service-control ha-settings-row", has_text="Prompt").first

@@ -7,14 +7,7 @@ import pytest
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ai_router import (
-    model_flow,
-    model_forms,
-    provider_check,
-    provider_flow,
-    provider_forms,
-    subentry_flow,
-)
+from custom_components.ai_router.flows import model, model_forms, provider, provider_check, provider_forms, subentry
 from custom_components.ai_router.providers.endpoint import EndpointProblem
 from custom_components.ai_router.providers.extras import ExtraProblem
 from custom_components.ai_router.providers.presets import PRESETS
@@ -113,7 +106,7 @@ def _words_in_code(called: str) -> set[str]:
     """Return the words with which something is called in the flow: a field and its error, an abort's reason."""
     return {
         argument.value
-        for module in (model_flow, model_forms, provider_check, provider_flow, provider_forms, subentry_flow)
+        for module in (model, model_forms, provider_check, provider, provider_forms, subentry)
         for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(called)
         for argument in [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "reason")]

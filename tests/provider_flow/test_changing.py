@@ -8,8 +8,8 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ai_router import provider_check
 from custom_components.ai_router.credentials import Vault
+from custom_components.ai_router.flows import provider_check
 from tests.fakes import ollama as fake_ollama
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.openai_compatible import CHAT_MODEL, VISION_MODEL, FakeOpenAI

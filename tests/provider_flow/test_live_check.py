@@ -8,9 +8,9 @@ from aiohttp import ClientSession
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ai_router import provider_check
 from custom_components.ai_router.credentials import Vault
-from custom_components.ai_router.provider_check import FieldProblem
+from custom_components.ai_router.flows import provider_check
+from custom_components.ai_router.flows.provider_check import FieldProblem
 from custom_components.ai_router.providers.demo import Demo
 from custom_components.ai_router.providers.endpoint import EndpointProblem
 from custom_components.ai_router.providers.registry import Kind, Need, ProviderSetup

@@ -8,8 +8,8 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ai_router import provider_forms
 from custom_components.ai_router.credentials import Vault
+from custom_components.ai_router.flows import provider_forms
 from custom_components.ai_router.providers.demo import Demo
 from custom_components.ai_router.providers.price_spans import span_of
 from custom_components.ai_router.providers.registry import Kind, Need

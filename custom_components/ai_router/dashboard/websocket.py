@@ -9,7 +9,7 @@ from homeassistant.components.websocket_api.const import ERR_NOT_ALLOWED
 from homeassistant.components.websocket_api.decorators import websocket_command
 from homeassistant.core import HomeAssistant, callback
 
-from .const import DOMAIN
+from ..const import DOMAIN
 from .feed import FEED, Feed
 
 

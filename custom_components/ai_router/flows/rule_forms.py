@@ -22,13 +22,13 @@ from homeassistant.helpers.selector import (
     TimeSelector,
 )
 
-from .const import SUBENTRY_PROVIDER, Conf
-from .form_fields import choices, decimal_text, dollars, folded, named, whole
-from .lasting import entity_now, lasting_id
+from ..const import SUBENTRY_PROVIDER, Conf
+from ..lasting import entity_now, lasting_id
+from ..routing.model import Op
+from ..settings import ALWAYS
+from .fields import choices, decimal_text, dollars, folded, named, whole
 from .pool_forms import pool_names
 from .provider_check import NAME, FieldProblem
-from .routing.model import Op
-from .settings import ALWAYS
 
 WHEN = Conf.WHEN.value
 THEN = "then"

@@ -4,7 +4,7 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 
-from .form_fields import household
+from .fields import household
 from .options_forms import PRESETS, named_users, options_form, options_to_show, options_to_store, with_preset
 from .provider_check import FieldProblem
 

@@ -11,7 +11,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.data_entry_flow import AbortFlow
 
-from .hub import RouterConfigEntry
+from ..hub import RouterConfigEntry
 from .provider_check import NAME, FieldProblem
 
 

@@ -9,9 +9,9 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
-from .const import DOMAIN
+from ..const import DOMAIN
 
-_FILE = Path(__file__).parent / "frontend" / "ai-router-card.js"
+_FILE = Path(__file__).parents[1] / "frontend" / "ai-router-card.js"
 _PATH = f"/{DOMAIN}/{_FILE.name}"
 _URL: HassKey[str] = HassKey(f"{DOMAIN}.cards_url")
 

@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from .const import CURRENCY
-from .routing.money import to_dollars
-from .routing.outcome import Attempt, Reply
-from .routing.ports import RequestEnded
+from ..const import CURRENCY
+from ..routing.money import to_dollars
+from ..routing.outcome import Attempt, Reply
+from ..routing.ports import RequestEnded
 
 KEPT = 20
 _USERS = 50

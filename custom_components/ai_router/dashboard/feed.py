@@ -8,11 +8,11 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util.hass_dict import HassKey
 
-from .const import DOMAIN
-from .hub import Hub
+from ..const import DOMAIN
+from ..hub import Hub
+from ..routing.ports import CoreEvent, RequestEnded
 from .overview import NOT_SET_UP, overview
 from .recent_requests import RecentRequests
-from .routing.ports import CoreEvent, RequestEnded
 
 _PUSH_SECONDS = 2.0
 _MOST_VIEWERS = 500

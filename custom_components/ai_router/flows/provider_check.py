@@ -8,16 +8,16 @@ from typing import Any
 from aiohttp import ClientSession
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
-from .const import Conf
-from .credentials import CredentialNotStored, CredentialUnreadable, Vault
-from .hub import RouterConfigEntry
-from .providers.endpoint import EndpointProblem, InvalidEndpoint, base_url, is_in_the_house
-from .providers.extras import InvalidExtra, secrets_in, typed_body, typed_headers
-from .providers.presets import preset_of
-from .providers.registry import Kind, Need, ProviderSetup
-from .redaction import Redactor
-from .routing.failures import AttemptFailed, Failure, FailureClass
-from .routing.model import Capability, Model
+from ..const import Conf
+from ..credentials import CredentialNotStored, CredentialUnreadable, Vault
+from ..hub import RouterConfigEntry
+from ..providers.endpoint import EndpointProblem, InvalidEndpoint, base_url, is_in_the_house
+from ..providers.extras import InvalidExtra, secrets_in, typed_body, typed_headers
+from ..providers.presets import preset_of
+from ..providers.registry import Kind, Need, ProviderSetup
+from ..redaction import Redactor
+from ..routing.failures import AttemptFailed, Failure, FailureClass
+from ..routing.model import Capability, Model
 
 NAME = "name"
 URL = "url"

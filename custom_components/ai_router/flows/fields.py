@@ -21,7 +21,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
 )
 
-from .const import Conf
+from ..const import Conf
 
 MOST_DOLLARS = 1_000_000
 _BUDGETS = (Conf.BUDGET_DAY, Conf.BUDGET_WEEK, Conf.BUDGET_MONTH, Conf.BUDGET_TOTAL)

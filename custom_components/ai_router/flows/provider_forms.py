@@ -17,8 +17,15 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 
-from .const import Conf
-from .form_fields import (
+from ..const import Conf
+from ..providers.capabilities import guess
+from ..providers.kinds import Kinds
+from ..providers.presets import PRESETS, Preset
+from ..providers.registry import Kind, Need
+from ..routing.failures import FailureClass
+from ..routing.model import Capability, Model
+from ..stored_models import CALL_PRICE, INPUT_PRICE, OUTPUT_PRICE, OWN, OWN_PRICES, model_to_stored
+from .fields import (
     BUDGET_KEYS,
     budget_fields,
     budgets_to_show,
@@ -32,13 +39,6 @@ from .form_fields import (
     whole,
 )
 from .provider_check import API_KEY, EXTRAS, NAME, URL, FieldProblem
-from .providers.capabilities import guess
-from .providers.kinds import Kinds
-from .providers.presets import PRESETS, Preset
-from .providers.registry import Kind, Need
-from .routing.failures import FailureClass
-from .routing.model import Capability, Model
-from .stored_models import CALL_PRICE, INPUT_PRICE, OUTPUT_PRICE, OWN, OWN_PRICES, model_to_stored
 
 LOCAL = Conf.LOCAL.value
 MODELS = Conf.MODELS.value

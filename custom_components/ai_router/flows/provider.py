@@ -15,11 +15,16 @@ from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
 
-from .const import SUBENTRY_PROVIDER, Conf
-from .form_fields import household
-from .hub import RouterConfigEntry
-from .model_flow import ModelSteps
-from .plug_ins import kinds
+from ..const import SUBENTRY_PROVIDER, Conf
+from ..hub import RouterConfigEntry
+from ..plug_ins import kinds
+from ..providers.endpoint import InvalidEndpoint, checked_key
+from ..providers.presets import PRESETS
+from ..providers.registry import Kind, ProviderSetup
+from ..routing.model import Model
+from ..stored_models import CALL_PRICE, model_as_listed
+from .fields import household
+from .model import ModelSteps
 from .provider_check import API_KEY, BASE, EXTRAS, NAME, URL, FieldProblem, ask_server, encrypted, encrypted_extra
 from .provider_forms import (
     LOCAL,
@@ -39,12 +44,7 @@ from .provider_forms import (
     server_form,
     unlisted_model,
 )
-from .providers.endpoint import InvalidEndpoint, checked_key
-from .providers.presets import PRESETS
-from .providers.registry import Kind, ProviderSetup
-from .routing.model import Model
-from .stored_models import CALL_PRICE, model_as_listed
-from .subentry_flow import free_name
+from .subentry import free_name
 
 
 class ProviderFlow(ModelSteps):

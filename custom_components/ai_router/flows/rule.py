@@ -4,11 +4,11 @@ from typing import Any
 
 from homeassistant.config_entries import SubentryFlowResult
 
-from .const import SUBENTRY_RULE
-from .form_fields import household
+from ..const import SUBENTRY_RULE
+from .fields import household
 from .provider_check import FieldProblem
 from .rule_forms import rule_form, rule_to_show, rule_to_store, stored_users
-from .subentry_flow import NamedFlow
+from .subentry import NamedFlow
 
 
 class RuleFlow(NamedFlow):

@@ -8,13 +8,13 @@ from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 from homeassistant.util import dt as dt_util
 
-from .const import Conf
-from .hub import RouterConfigEntry
-from .plug_ins import kinds
+from ..const import Conf
+from ..hub import RouterConfigEntry
+from ..plug_ins import kinds
+from ..providers.endpoint import InvalidEndpoint, checked_key
+from ..providers.registry import Need
+from ..routing.model import Model
 from .provider_check import API_KEY, BASE, FieldProblem, ask_server, encrypted
-from .providers.endpoint import InvalidEndpoint, checked_key
-from .providers.registry import Need
-from .routing.model import Model
 
 KEY_FORM = vol.Schema(
     {vol.Optional(API_KEY): TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))}

@@ -7,13 +7,13 @@ from typing import Any
 from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
 from homeassistant.data_entry_flow import AbortFlow
 
-from .const import Conf
-from .hub import RouterConfigEntry
+from ..const import Conf
+from ..hub import RouterConfigEntry
+from ..plug_ins import kinds
+from ..settings import provider_models
+from ..stored_models import OWN
 from .model_forms import MODEL, choose_form, model_form, own_to_show, own_to_store, price_in_words
-from .plug_ins import kinds
 from .provider_check import FieldProblem
-from .settings import provider_models
-from .stored_models import OWN
 
 
 class ModelSteps(ConfigSubentryFlow):

@@ -4,7 +4,7 @@ from typing import Any
 
 from homeassistant.config_entries import SubentryFlowResult
 
-from .const import SUBENTRY_POOL
+from ..const import SUBENTRY_POOL
 from .pool_forms import (
     SHARING,
     STRATEGY,
@@ -18,7 +18,7 @@ from .pool_forms import (
     weights_to_store,
 )
 from .provider_check import NAME, FieldProblem
-from .subentry_flow import NamedFlow
+from .subentry import NamedFlow
 
 
 class PoolFlow(NamedFlow):

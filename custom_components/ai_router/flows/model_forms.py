@@ -10,14 +10,14 @@ import voluptuous as vol
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig, SelectSelectorMode
 
-from .const import Conf
-from .form_fields import choice, decimal_text, dollars, whole
+from ..const import Conf
+from ..providers.registry import Kind
+from ..routing.model import Model
+from ..routing.money import Rates, to_dollars
+from ..stored_models import CALL_PRICE, INPUT_PRICE, OUTPUT_PRICE, OWN, OWN_PRICES
+from .fields import choice, decimal_text, dollars, whole
 from .provider_check import BASE, FieldProblem
 from .provider_forms import AUTO, NO, YES
-from .providers.registry import Kind
-from .routing.model import Model
-from .routing.money import Rates, to_dollars
-from .stored_models import CALL_PRICE, INPUT_PRICE, OUTPUT_PRICE, OWN, OWN_PRICES
 
 MODEL = "model"
 PRICES = "prices"

@@ -18,8 +18,22 @@ from homeassistant.helpers.selector import (
     TextSelector,
 )
 
-from .const import ROUTER_STRATEGIES, Conf
-from .form_fields import (
+from ..const import ROUTER_STRATEGIES, Conf
+from ..routing.breaker import DEFAULT_BREAKER
+from ..routing.budgets import AtCap
+from ..routing.cache import DEFAULT_CACHE, CacheUse
+from ..routing.config import DEFAULT_ATTEMPTS, DEFAULT_BOUNDS, DEFAULT_MAX_OUTPUT, EACH_USER
+from ..routing.retries import DEFAULT_BACKOFF
+from ..settings import (
+    DEFAULT_ALERT_AT,
+    DEFAULT_CACHE_DISK,
+    DEFAULT_HEALTH_INTERVAL,
+    DEFAULT_RETENTION_DAYS,
+    DEFAULT_UNKNOWN_PRICE_HOLD,
+    MEGABYTE,
+    SHARE_WINDOWS,
+)
+from .fields import (
     BUDGET_KEYS,
     MOST_DOLLARS,
     budget_fields,
@@ -34,20 +48,6 @@ from .form_fields import (
     whole,
 )
 from .provider_check import FieldProblem
-from .routing.breaker import DEFAULT_BREAKER
-from .routing.budgets import AtCap
-from .routing.cache import DEFAULT_CACHE, CacheUse
-from .routing.config import DEFAULT_ATTEMPTS, DEFAULT_BOUNDS, DEFAULT_MAX_OUTPUT, EACH_USER
-from .routing.retries import DEFAULT_BACKOFF
-from .settings import (
-    DEFAULT_ALERT_AT,
-    DEFAULT_CACHE_DISK,
-    DEFAULT_HEALTH_INTERVAL,
-    DEFAULT_RETENTION_DAYS,
-    DEFAULT_UNKNOWN_PRICE_HOLD,
-    MEGABYTE,
-    SHARE_WINDOWS,
-)
 
 ROUTING, ACCESS, MONEY, SHARES, CACHE, HEALTH, DATA = "routing", "access", "money", "shares", "cache", "health", "data"
 UNKNOWN_PRICE = "unknown_price"

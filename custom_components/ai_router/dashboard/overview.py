@@ -6,13 +6,13 @@ from homeassistant.components.sensor import DOMAIN as SENSOR
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.helpers import entity_registry as er
 
-from .const import CURRENCY, DOMAIN, SUBENTRY_PROVIDER, Conf
-from .hub import Hub
-from .routing.config import ProviderConfig
-from .routing.fleet import provider_money, router_money
-from .routing.money import Picodollars, to_dollars
-from .routing.tickets import BucketKey
-from .status import ProviderStatus, RouterStatus
+from ..const import CURRENCY, DOMAIN, SUBENTRY_PROVIDER, Conf
+from ..hub import Hub
+from ..routing.config import ProviderConfig
+from ..routing.fleet import provider_money, router_money
+from ..routing.money import Picodollars, to_dollars
+from ..routing.tickets import BucketKey
+from ..status import ProviderStatus, RouterStatus
 
 NOT_SET_UP: dict[str, Any] = {"set_up": False, "spend": None, "activity": None, "providers": [], "requests": []}
 

@@ -10,8 +10,9 @@ import voluptuous as vol
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.helpers.selector import BooleanSelector, TextSelector
 
-from .const import ROUTER_STRATEGIES, SUBENTRY_POOL, SUBENTRY_PROVIDER, Conf
-from .form_fields import (
+from ..const import ROUTER_STRATEGIES, SUBENTRY_POOL, SUBENTRY_PROVIDER, Conf
+from ..routing.experiments import EXPERIMENT
+from .fields import (
     budget_fields,
     budgets_to_show,
     budgets_to_store,
@@ -23,7 +24,6 @@ from .form_fields import (
     number,
 )
 from .provider_check import BASE, NAME, FieldProblem
-from .routing.experiments import EXPERIMENT
 
 MEMBERS = Conf.MEMBERS.value
 STRATEGY = Conf.STRATEGY.value
