@@ -28,9 +28,21 @@ async def configure(client: Client, path: str, flow_id: str, answer: dict[str, A
     return await _step(client, f"{path}/{flow_id}", answer)
 
 
-async def complete(client: Client, path: str, handler: Any, values: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Go through a whole flow and return its last step. Menus take `values["menu"]`. Raises FlowFailed."""
+async def complete(
+    client: Client,
+    path: str,
+    handler: Any,
+    values: dict[str, Any],
+    *,
+    where_asked: dict[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Go through a whole flow and return its last step. Menus take `values["menu"]`. Raises FlowFailed.
+
+    Each of `values` must be asked for; those of `where_asked` may be.
+    """
     unused = set(values)
+    values = {**(where_asked or {}), **values}
     step = await start(client, path, handler, **more)
     for _ in range(MAX_STEPS):
         match step["type"]:

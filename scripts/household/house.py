@@ -57,8 +57,11 @@ class House(Client):
         return str(camera["entity_id"])
 
     async def add_router(self, **values: Any) -> str:
-        """Add the AI Router entry; return its id. Raises FlowFailed."""
-        step = await forms.complete(self, forms.ENTRY_FLOW, DOMAIN, values)
+        """Add the AI Router entry; return its id. Raises FlowFailed.
+
+        An Ollama that happens to run on this machine is left alone: the house is the same on every machine.
+        """
+        step = await forms.complete(self, forms.ENTRY_FLOW, DOMAIN, values, where_asked={"add_ollama": False})
         self._on_disk.add(step["result"]["entry_id"])
         return str(step["result"]["entry_id"])
 
