@@ -7,23 +7,13 @@ from dataclasses import dataclass, field
 from math import exp
 from random import Random
 
+from custom_components.ai_router.routing.call import Call, Event, Finish, Finished, Opened, TextDelta, Usage, UsageTotal
 from custom_components.ai_router.routing.config import ProviderConfig
 from custom_components.ai_router.routing.failures import AttemptFailed, Billed, Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import (
-    Call,
-    Event,
-    Finish,
-    Finished,
-    Model,
-    Opened,
-    Pins,
-    Request,
-    TextDelta,
-    Usage,
-    UsageTotal,
-)
+from custom_components.ai_router.routing.model import Model
 from custom_components.ai_router.routing.money import Picodollars
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Pins, Request
 
 from .simulation import Home, LoopClock, ask, prices, provider, run
 

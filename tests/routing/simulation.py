@@ -7,32 +7,27 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, override
 
-from custom_components.ai_router.routing.config import ProviderConfig, RouterConfig
-from custom_components.ai_router.routing.failures import AttemptFailed, Billed, Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import (
+from custom_components.ai_router.routing.call import (
     Alive,
     Call,
-    Caller,
-    Capability,
     Event,
     Finish,
     Finished,
-    Image,
-    Message,
-    Model,
     Opened,
     RateWindow,
-    Request,
-    Role,
-    Text,
+    Rethought,
     TextDelta,
     Usage,
     UsageTotal,
     Vectors,
 )
+from custom_components.ai_router.routing.config import ProviderConfig, RouterConfig
+from custom_components.ai_router.routing.failures import AttemptFailed, Billed, Failure, FailureClass, Phase
+from custom_components.ai_router.routing.model import Capability, Image, Message, Model, Role, Text
 from custom_components.ai_router.routing.money import FREE, Prices, Rates, per_million
 from custom_components.ai_router.routing.outcome import Outcome
 from custom_components.ai_router.routing.ports import CoreEvent, Entry, LedgerUnavailable, Provider, Spending
+from custom_components.ai_router.routing.request import Caller, Request
 from custom_components.ai_router.routing.router import Router
 
 START = 1_795_300_000.0  # 2026-11-21, an arbitrary moment
@@ -120,7 +115,9 @@ class MemoryLedger:
         return sum(outcome.cost for outcome in self.settled.values())
 
 
-type Step = float | str | Vectors | Failure | Alive | Usage | UsageTotal | Finish | asyncio.Event | Exception
+type Step = (
+    float | str | Vectors | Failure | Alive | Rethought | Usage | UsageTotal | Finish | asyncio.Event | Exception
+)
 
 
 @dataclass
@@ -162,7 +159,7 @@ class ScriptedProvider:
                         yield Finished(step)
                     case str():
                         yield TextDelta(step)
-                    case Alive() | UsageTotal():
+                    case Alive() | Rethought() | UsageTotal():
                         yield step
                     case Vectors():
                         yield step

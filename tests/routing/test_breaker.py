@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from custom_components.ai_router.routing.breaker import Breaker, BreakerSettings, BreakerState, OpenPeriod
+from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.failures import Failure, FailureClass, FailureScope, Phase
-from custom_components.ai_router.routing.model import Bounds, Capability, Finish, Model, Pins, Target
+from custom_components.ai_router.routing.model import Capability, Model, Target
 from custom_components.ai_router.routing.money import FREE
+from custom_components.ai_router.routing.plans import Because, Reason
 from custom_components.ai_router.routing.ports import BreakerMoved
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Pins
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, provider, run
 
@@ -186,7 +189,7 @@ def test_it_is_used_again_within_one_open_period() -> None:
         await asyncio.sleep(60)
         replies = [await home.router.process(ask()) for _ in range(3)]
         assert [reply.text for reply in replies] == ["back"] * 3
-        assert replies[0].plan.candidates[0].reason == "priority 0, probing"
+        assert replies[0].plan.candidates[0].reasons == (Reason(Because.PRIORITY, 0), Reason(Because.PROBING))
         moves = [event.state for event in home.events if isinstance(event, BreakerMoved)]
         assert moves == [BreakerState.OPEN, BreakerState.CLOSED]
 

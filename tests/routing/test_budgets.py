@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 import pytest
 
 from custom_components.ai_router.routing.budgets import AtCap, Budget
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.config import EACH_USER
-from custom_components.ai_router.routing.model import Bounds, Caller, Finish, Usage
 from custom_components.ai_router.routing.money import FREE, to_picodollars
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.ports import BudgetCrossed, Spending
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Caller
 from custom_components.ai_router.routing.tickets import Scope, Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run

@@ -17,20 +17,11 @@ from custom_components.ai_router.routing.cache import (
     StoreStats,
     may_share,
 )
-from custom_components.ai_router.routing.model import (
-    CacheMode,
-    Finish,
-    Sampling,
-    Structure,
-    Target,
-    Text,
-    Thinking,
-    Tool,
-    ToolCall,
-    Usage,
-)
+from custom_components.ai_router.routing.call import Finish, Usage
+from custom_components.ai_router.routing.model import Sampling, Structure, Target, Text, Thinking, Tool, ToolCall
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.plans import Plan
+from custom_components.ai_router.routing.request import CacheMode
 
 from .simulation import LoopClock, ask, picture, run
 

@@ -9,17 +9,10 @@ import pytest
 from custom_components.ai_router.routing.cache_key import NOT_IN_KEY, NoKey, cache_key, is_personal
 from custom_components.ai_router.routing.model import (
     Audio,
-    Bounds,
-    CacheMode,
-    Caller,
     Capability,
-    Degrade,
     Image,
     Message,
     Op,
-    Pins,
-    Priority,
-    Request,
     Role,
     Sampling,
     Structure,
@@ -30,6 +23,7 @@ from custom_components.ai_router.routing.model import (
     ToolCall,
     ToolResult,
 )
+from custom_components.ai_router.routing.request import Bounds, CacheMode, Caller, Degrade, Pins, Priority, Request
 
 from .simulation import ask, picture
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from array import array
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -13,27 +14,21 @@ from hypothesis import strategies as st
 from custom_components.ai_router.routing.billing import bill
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.cache import CacheSettings, CacheUse
-from custom_components.ai_router.routing.failures import AttemptFailed, Billed, Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import (
-    CacheMode,
-    Call,
-    Capability,
-    Finish,
-    Message,
-    Model,
-    Op,
-    Pins,
-    Request,
-    Role,
-    Target,
-    Text,
-    Usage,
-    Vectors,
+from custom_components.ai_router.routing.call import Call, Event, Finish, RateWindow, Usage, Vectors
+from custom_components.ai_router.routing.failures import (
+    AttemptFailed,
+    Billed,
+    Failure,
+    FailureClass,
+    FailureScope,
+    Phase,
 )
+from custom_components.ai_router.routing.model import Capability, Message, Model, Op, Role, Target, Text
 from custom_components.ai_router.routing.money import FREE
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, CacheMode, Pins, Request
 from custom_components.ai_router.routing.similarity import Match, find_nearest, nearest
 from custom_components.ai_router.routing.tickets import Window
 from custom_components.ai_router.routing.tokens import measure
@@ -399,5 +394,84 @@ def test_without_a_provider_nothing_can_be_counted() -> None:
         with pytest.raises(RequestFailed) as raised:
             await Home(clock).router.count(ask())
         assert raised.value.code is RefusalCode.NO_PROVIDER
+
+    run(main)
+
+
+PORTIONS: list[Step] = [vectors([1.0]), vectors([2.0]), vectors([3.0]), Usage(fresh_in=9, requests=3), Finish.STOP]
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds"),
+    [
+        ({"requests_per_minute": 2}, [0.0, 0.0, 60.0]),
+        ({"requests_per_minute": 3}, [0.0, 0.0, 0.0]),
+        ({"requests_per_minute": 60, "burst": 1}, [0.0, 1.0, 2.0]),
+        ({}, [0.0, 0.0, 0.0]),
+    ],
+)
+def test_each_portion_of_a_batch_is_a_request_of_its_own(limit: dict[str, Any], seconds: list[float]) -> None:
+    async def main(clock: LoopClock) -> None:
+        asked: list[float] = []
+
+        class Portions(ScriptedProvider):
+            @override
+            async def attempt(self, call: Call) -> AsyncGenerator[Event]:
+                asked.append(clock.monotonic())
+                async with aclosing(super().attempt(call)) as events:
+                    async for event in events:
+                        yield event
+                        if isinstance(event, Vectors) and len(asked) < 3:
+                            asked.append(clock.monotonic())
+
+        house = Home(clock, provider("a", Portions(PORTIONS), caps=EMBEDS, **limit))
+        reply = await house.router.process(embed("one", "two", "three"))
+        assert rows(reply) == [[1.0], [2.0], [3.0]]
+        assert asked == pytest.approx(seconds, abs=0.01)
+        # All of them count towards what comes next.
+        in_the_last_minute = sum(clock.monotonic() - when < 60 for when in asked)
+        assert house.router.admission.requests_last_minute("a") == in_the_last_minute
+        house.assert_nothing_left()
+
+    run(main)
+
+
+def test_a_batch_that_its_limits_leave_no_time_for_goes_elsewhere_at_once() -> None:
+    async def main(clock: LoopClock) -> None:
+        house = Home(
+            clock,
+            provider("a", ScriptedProvider(PORTIONS), caps=EMBEDS, requests_per_minute=1),
+            provider("b", ScriptedProvider(PORTIONS), caps=EMBEDS),
+        )
+        reply = await house.router.process(embed("one", "two", "three", bounds=Bounds(timeout=30)))
+        assert (reply.target.provider_id, clock.monotonic()) == ("b", 0.0)
+        failure = reply.attempts[0].outcome.failure
+        assert failure is not None
+        assert (failure.cls, failure.scope) == (FailureClass.TIMEOUT_TOTAL, FailureScope.REQUEST)
+        house.assert_nothing_left()
+
+    run(main)
+
+
+def test_what_the_server_tells_holds_the_next_portion_back() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(PORTIONS, rates=lambda _: (RateWindow("requests", 10, 0, clock.now() + 20),))
+        house = Home(clock, provider("a", client, caps=EMBEDS))
+        await house.router.process(embed("one", "two", "three"))
+        assert clock.monotonic() == pytest.approx(20, abs=0.1)
+
+    run(main)
+
+
+def test_a_batch_that_waits_for_its_limits_can_be_stopped() -> None:
+    async def main(clock: LoopClock) -> None:
+        house = Home(clock, provider("a", ScriptedProvider(PORTIONS), caps=EMBEDS, requests_per_minute=1))
+        task = asyncio.create_task(house.router.process(embed("one", "two", "three")))
+        await asyncio.sleep(5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert clock.monotonic() == 5
+        house.assert_nothing_left()
 
     run(main)

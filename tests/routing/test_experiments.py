@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.config import Member, PoolConfig
 from custom_components.ai_router.routing.experiments import Arm, ArmReport, wilson
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import Finish, Model, Pins, Target, Usage
+from custom_components.ai_router.routing.model import Model, Target
 from custom_components.ai_router.routing.money import FREE
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import CacheMode, Degrade, Pins
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, prices, provider, run
 
@@ -163,6 +165,34 @@ def test_scores_are_the_callers_and_may_be_changed() -> None:
         for value in (float("nan"), float("inf")):
             with pytest.raises(ValueError, match="finite"):
                 home.router.score(replies[0].request_id, value)
+
+    run(main)
+
+
+def test_an_answer_that_is_given_once_more_is_scored_for_its_arm_and_counts_for_nothing_else() -> None:
+    async def main(clock: LoopClock) -> None:
+        home = house(clock, *(ScriptedProvider([5.0, name, Usage(1, text_out=1), Finish.STOP]) for name in "ab"))
+        words: dict[str, Any] = {"pins": Pins(pool="x"), "cache_mode": CacheMode.USE}
+        together = await asyncio.gather(*(home.router.process(ask(id=f"t{n}", **words)) for n in range(3)))
+        later = await home.router.process(ask(id="later", **words))
+        (first,) = (reply for reply in together if not reply.cached)
+        joined = [reply for reply in together if reply.cached]
+        assert (len(joined), later.cached) == (2, True)
+        counted = arms(home)
+        for reply in (first, *joined, later):
+            assert home.router.score(reply.request_id, 0.5)
+        for arm, report in arms(home).items():
+            own = arm.provider_id == first.target.provider_id
+            assert report == counted[arm]._replace(score=(4, 0.5, 0.0) if own else (0, None, None))
+            assert report.requests == own
+        # What is no answer of an arm's is nobody's: an old one, and the caller's own text.
+        providers = [provider(name, ScriptedProvider(failing(FailureClass.TRANSIENT))) for name in "ab"]
+        home.configure(*providers, pools=trial(1, 1))
+        await asyncio.sleep(86_400)
+        for degrade in (Degrade(stale_ok=True), Degrade(default_text="No idea")):
+            reply = await home.router.process(ask(id=f"d{degrade.stale_ok}", degrade=degrade, **words))
+            assert reply.degraded is not None
+            assert not home.router.score(reply.request_id, 1.0)
 
     run(main)
 

@@ -4,21 +4,12 @@ from typing import Any
 
 import pytest
 
-from custom_components.ai_router.routing.model import (
-    Bounds,
-    CacheMode,
-    Finish,
-    Message,
-    Request,
-    Role,
-    Text,
-    ToolCall,
-    ToolResult,
-    Usage,
-)
+from custom_components.ai_router.routing.call import Finish, Usage
+from custom_components.ai_router.routing.model import Message, Role, Text, ToolCall, ToolResult
 from custom_components.ai_router.routing.money import FREE
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Bounds, CacheMode, Request
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run
 

@@ -10,6 +10,7 @@ from custom_components.ai_router.providers.demo import Demo
 from custom_components.ai_router.providers.provider import ProviderSetup
 from custom_components.ai_router.routing.benches import Bench
 from custom_components.ai_router.routing.breaker import BreakerState
+from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, FailureScope, Phase
 from custom_components.ai_router.routing.health import (
     DEFAULT_HEALTH,
@@ -21,10 +22,11 @@ from custom_components.ai_router.routing.health import (
     together,
 )
 from custom_components.ai_router.routing.metrics import Sample
-from custom_components.ai_router.routing.model import Bounds, Finish, Model, Pins, Target
+from custom_components.ai_router.routing.model import Model, Target
 from custom_components.ai_router.routing.money import FREE
-from custom_components.ai_router.routing.ports import Benched, HealthChanged
+from custom_components.ai_router.routing.ports import Benched, HealthChanged, Unbenched
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Pins
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, provider, run
 
@@ -386,25 +388,119 @@ def test_good_checks_make_nobody_healthy_who_never_answers(error: FailureClass, 
             await asyncio.sleep(20)
         assert home.router.health("a").level is Level.UNHEALTHY
         await asyncio.sleep(4 * 3_600)
-        assert await home.router.check("a") is None
+        failure = await home.router.check("a")
+        assert (None if failure is None else failure.cls) == (error if level is Level.UNHEALTHY else None)
         assert home.router.health("a").level is level
         await home.router.close(0)
 
     run(main)
 
 
-def test_a_key_that_a_check_finds_rejected_benches_the_provider_until_it_is_mended() -> None:
+def of_benches(home: Home) -> list[Benched | Unbenched]:
+    return [event for event in home.events if isinstance(event, Benched | Unbenched)]
+
+
+def test_a_key_that_a_check_finds_rejected_benches_the_provider_until_a_check_finds_it_taken() -> None:
     async def main(clock: LoopClock) -> None:
         client = ScriptedProvider(ill=REJECTED)
         home = Home(clock, provider("a", client), provider("b", ScriptedProvider()))
         assert await home.router.check("a") == REJECTED
-        assert [event for event in home.events if isinstance(event, Benched)] == [Benched("a", None, REJECTED)]
+        assert of_benches(home) == [Benched("a", None, REJECTED)]
+        assert (await home.router.process(ask())).target.provider_id == "b"
+        client.ill = DEAD
+        assert await home.router.check("a") == DEAD  # which says nothing of the key
+        assert (await home.router.process(ask())).target.provider_id == "b"
         client.ill = None
-        await home.router.check("a")  # a server may answer a check and still reject the key for a call
+        assert await home.router.check("a") is None
+        assert of_benches(home) == [Benched("a", None, REJECTED), Unbenched("a", None)]
+        assert home.router.health("a").level is Level.HEALTHY
+        assert (await home.router.process(ask())).target.provider_id == "a"
+
+    run(main)
+
+
+def test_the_check_that_comes_by_itself_lifts_a_rejected_key_too() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(lambda number: [REJECTED] if number == 1 else ["ok", Finish.STOP])
+        home = Home(clock, provider("a", client), provider("b", ScriptedProvider()), health_interval=100.0)
+        home.router.watch_health()
         assert (await home.router.process(ask())).target.provider_id == "b"
         assert home.router.health("a").level is Level.UNHEALTHY
+        await asyncio.sleep(30)
+        assert home.router.health("a").level is Level.HEALTHY
+        assert (await home.router.process(ask())).target.provider_id == "a"
+        await home.router.close(0)
+
+    run(main)
+
+
+def test_a_key_is_rejected_once_more_where_checks_do_not_tell_and_then_no_check_is_believed() -> None:
+    async def main(clock: LoopClock) -> None:
+        # A server that lists its models for everybody.
+        client = ScriptedProvider([REJECTED])
+        home = Home(clock, provider("a", client), provider("b", ScriptedProvider()), health_interval=100.0)
+        home.router.watch_health()
+        for _ in range(200):
+            await home.router.process(ask())
+            await asyncio.sleep(10)
+        assert client.checks
+        assert len(client.calls) == 2
+        failure = await home.router.check("a")
+        assert failure is not None
+        assert (failure.cls, failure.detail) == (FailureClass.CREDENTIAL, "wrong key")
+        assert home.router.health("a").level is Level.UNHEALTHY
+        # Somebody mends it; from then on checks are believed again.
+        client.script = ["ok", Finish.STOP]
         home.router.mend("a")
         assert (await home.router.process(ask())).target.provider_id == "a"
+        client.script = lambda number: [REJECTED] if number == 4 else ["ok", Finish.STOP]
+        assert (await home.router.process(ask())).target.provider_id == "b"
+        assert await home.router.check("a") is None
+        assert (await home.router.process(ask())).target.provider_id == "a"
+        await home.router.close(0)
+
+    run(main)
+
+
+def test_a_key_that_is_rejected_while_a_check_is_under_way_stays_so() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider([REJECTED], check_seconds=2.0)
+        home = Home(clock, provider("a", client), provider("b", ScriptedProvider()))
+        check = asyncio.create_task(home.router.check("a"))
+        await asyncio.sleep(1)
+        await home.router.process(ask())
+        failure = await check
+        assert failure is not None
+        assert failure.cls is FailureClass.CREDENTIAL
+        assert of_benches(home) == [Benched("a", None, REJECTED)]
+
+    run(main)
+
+
+@pytest.mark.parametrize("cls", [FailureClass.BILLING, FailureClass.REGION])
+def test_a_good_check_lifts_nothing_it_does_not_prove(cls: FailureClass) -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(failing(cls, scope=FailureScope.ACCOUNT))
+        home = Home(clock, provider("a", client), provider("b", ScriptedProvider()))
+        await home.router.process(ask())
+        failure = await home.router.check("a")
+        assert client.checks
+        assert failure is not None
+        assert (failure.cls, failure.detail) == (cls, f"scripted {cls}")
+        assert home.router.health("a").level is Level.UNHEALTHY
+
+    run(main)
+
+
+def test_a_check_lifts_no_key_that_cannot_be_read() -> None:
+    async def main(clock: LoopClock) -> None:
+        home = Home(clock, provider("a", ScriptedProvider()), provider("b", ScriptedProvider()))
+        unread = Bench(FailureClass.CREDENTIAL, "no key file", clock.now(), None, unread=True)
+        home.router.benches.restore(("a", None), unread)
+        failure = await home.router.check("a")
+        assert failure is not None
+        assert (failure.cls, failure.detail) == (FailureClass.CREDENTIAL, "no key file")
+        assert (await home.router.process(ask())).target.provider_id == "b"
 
     run(main)
 

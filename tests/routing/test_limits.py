@@ -1,30 +1,22 @@
 """Limits of requests, tokens and slots, and what they learn."""
 
 import asyncio
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custom_components.ai_router.routing.call import Finish, RateWindow, Usage
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
 from custom_components.ai_router.routing.fleet import pause_key, requests_key, slots_key, tokens_key, told_key
 from custom_components.ai_router.routing.limits import LimitStatus, SlidingWindow, Slots, TokenBucket
-from custom_components.ai_router.routing.model import (
-    Bounds,
-    Finish,
-    Model,
-    Priority,
-    RateWindow,
-    Request,
-    Target,
-    Text,
-    Usage,
-)
+from custom_components.ai_router.routing.model import Model, Target, Text
 from custom_components.ai_router.routing.money import FREE
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Priority, Request
 from custom_components.ai_router.routing.retries import Backoff, RetrySettings
 from custom_components.ai_router.routing.tickets import Scope, Unit, Window
 from custom_components.ai_router.routing.told import Told

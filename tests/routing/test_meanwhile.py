@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from custom_components.ai_router.routing.budgets import Budget
+from custom_components.ai_router.routing.call import Finish, Timeouts, Usage
 from custom_components.ai_router.routing.config import Member, PoolConfig, ProviderConfig
 from custom_components.ai_router.routing.failures import FailureClass, FailureScope
-from custom_components.ai_router.routing.model import Bounds, Caller, Finish, Pins, Request, Timeouts, Usage
+from custom_components.ai_router.routing.model import Capability, Message, Op, Role, Structure, Text, Tool, ToolResult
 from custom_components.ai_router.routing.money import to_picodollars
+from custom_components.ai_router.routing.plans import Because, Reason
 from custom_components.ai_router.routing.ports import Spending
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Caller, Pins, Request
 from custom_components.ai_router.routing.tickets import Scope, Unit, Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, Step, ask, failing, prices, provider, run
@@ -288,6 +292,36 @@ def test_a_pause_ends_although_the_clock_is_set(hours: int) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("window", [Window.DAY, Window.WEEK, Window.MONTH, Window.TOTAL])
+@pytest.mark.parametrize("hours", [-1, -24, 1, 24, 24 * 40])
+def test_a_clock_that_is_set_right_after_the_start_opens_no_window_that_is_used_up(window: Window, hours: int) -> None:
+    async def main(clock: LoopClock) -> None:
+        clock.shift = datetime(2026, 12, 1, 0, 30, tzinfo=UTC).timestamp()
+        spent = Spending(datetime.fromtimestamp(clock.now(), UTC).date().isoformat(), "a", "", "", CENT)
+        clock.shift -= hours * 3_600
+        one = provider("a", ScriptedProvider(), prices=CENTS_EACH, budgets=(Budget(window, CENT),))
+        home = Home(clock, one, history=[spent])
+        clock.shift += hours * 3_600
+        assert await result(home, ask()) == "over_budget"
+
+    run(main)
+
+
+def test_a_clock_that_jumps_about_opens_no_window_that_is_used_up() -> None:
+    async def main(clock: LoopClock) -> None:
+        one = provider("a", ScriptedProvider(), prices=CENTS_EACH, budgets=(Budget(Window.DAY, CENT),))
+        home = Home(clock, one)
+        assert [await result(home, ask()) for _ in range(2)] == ["a", "over_budget"]
+        for days in (1, 1, 1, 1, 1):
+            clock.shift += days * 86_400
+            assert [await result(home, ask()) for _ in range(2)] == ["a", "over_budget"]
+        for days in (-1, -1, -3, 2, 3):
+            clock.shift += days * 86_400
+            assert await result(home, ask()) == "over_budget"
+
+    run(main)
+
+
 @pytest.mark.parametrize("hours", [-30, -1, 1, 30, 24 * 400])
 def test_a_hold_is_settled_in_its_window_although_the_clock_is_set(hours: int) -> None:
     async def main(clock: LoopClock) -> None:
@@ -315,6 +349,63 @@ def test_a_hold_is_settled_in_its_window_although_the_clock_is_set(hours: int) -
 
 
 # --- what several attempts take together --------------------------------------------------------------
+
+
+def test_what_is_stopped_before_it_was_sent_costs_nothing() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider()
+        home = Home(clock, provider("a", client, prices=CENTS_EACH))
+        home.ledger.delay = 1.0
+        waiting = begin(home)
+        await asyncio.sleep(0.1)
+        await home.router.close(0)
+        assert await waiting == "stopping"
+        assert not client.calls
+        assert home.ledger.holds
+        assert home.ledger.spent == 0
+        home.assert_nothing_left()
+
+    run(main)
+
+
+def test_what_waits_for_the_disk_does_not_start_once_another_has_cost_more_than_was_held() -> None:
+    async def main(clock: LoopClock) -> None:
+        gate = asyncio.Event()
+        client = ScriptedProvider([gate, "Hello", Usage(fresh_in=10, text_out=1_000_000), Finish.STOP])
+        budgets = (Budget(Window.DAY, 10 * CENT),)
+        home = Home(clock, provider("a", client, prices=prices(0, 1), budgets=budgets))
+        dear = begin(home, id="dear", bounds=Bounds(max_output=50_000))
+        await asyncio.sleep(0.1)
+        home.ledger.delay = 10.0
+        waiting = begin(home, id="waiting", bounds=Bounds(max_output=1_000))
+        await asyncio.sleep(0.1)
+        gate.set()
+        assert await dear == "a"
+        assert await waiting == "over_budget"
+        assert len(client.calls) == 1
+        home.assert_nothing_left()
+
+    run(main)
+
+
+def test_a_listener_that_fails_keeps_nothing_from_being_settled(caplog: pytest.LogCaptureFixture) -> None:
+    async def main(clock: LoopClock) -> None:
+        budgets = tuple(Budget(window, CENT) for window in (Window.DAY, Window.MONTH, Window.TOTAL))
+        home = Home(clock, provider("a", ScriptedProvider(), prices=CENTS_EACH, budgets=budgets), budgets=budgets)
+
+        def fail(event: object) -> None:
+            raise RuntimeError("out of order")
+
+        home.router.subscribe(fail)
+        assert [await result(home, ask()) for _ in range(2)] == ["a", "over_budget"]
+        for key in home.router._dispatcher.planner.fleet.lanes[0].money:
+            account = home.router.admission.money(key).account
+            assert (account.settled, account.held) == (CENT, 0)
+        assert home.ledger.spent == CENT
+        home.assert_nothing_left()
+
+    run(main)
+    assert "out of order" in caplog.text
 
 
 def test_attempts_together_cost_no_more_than_the_request_may() -> None:
@@ -394,16 +485,47 @@ def test_a_plan_shows_what_a_request_would_wait_for() -> None:
         assert await result(home, ask()) == RefusalCode.LIMITED
         await asyncio.sleep(57)
         plan = home.router.plan(ask())
-        assert [each.reason for each in plan.candidates] == ["priority 0, waiting for its limit"]
+        assert [each.reasons for each in plan.candidates] == [
+            (Reason(Because.PRIORITY, 0), Reason(Because.WAITS_FOR_LIMIT))
+        ]
         assert not plan.left_out
         assert await result(home, ask()) == "limited"
 
     run(main)
 
 
-def test_half_a_character_in_a_prompt_is_answered() -> None:
+HALF = "\ud83d"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": (Message(Role.USER, (Text(f"Who is {HALF}?"),)),)},
+        {"messages": (Message(Role.SYSTEM, (Text(HALF),)), Message(Role.USER, (Text("Hi"),)))},
+        {"messages": (Message(Role.USER, (Text("Hi"),)), Message(Role.TOOL, (ToolResult("1", "look", HALF),)))},
+        {"label": HALF},
+        {"tools": (Tool("look", HALF, {"type": "object"}),)},
+        {"structure": Structure("data", {"type": "object", "properties": {HALF: {"type": "string"}}})},
+        {"op": Op.EMBED, "messages": (Message(Role.USER, (Text(HALF),)),)},
+    ],
+    ids=["prompt", "system", "tool_result", "label", "tool", "structure", "embed"],
+)
+def test_half_a_character_is_refused_and_nobody_else_gets_the_blame(fields: dict[str, Any]) -> None:
     async def main(clock: LoopClock) -> None:
-        home = Home(clock, provider("a", ScriptedProvider(script=["\ud83d", Finish.STOP])))
-        assert await result(home, ask("\ud83d")) == "a"
+        client = ScriptedProvider()
+        caps = Capability.CHAT | Capability.TOOLS | Capability.STRUCTURED | Capability.EMBEDDINGS
+        home = Home(clock, provider("a", client, prices=prices(per_request=CENT), caps=caps))
+        assert await result(home, ask(**fields)) == "unreadable_text"
+        assert not client.calls
+        assert not home.ledger.holds
+        assert await result(home, ask(label="Tür 😀")) == "a"
+
+    run(main)
+
+
+def test_half_a_character_in_an_answer_is_counted_and_passed_on() -> None:
+    async def main(clock: LoopClock) -> None:
+        home = Home(clock, provider("a", ScriptedProvider(script=[HALF, Finish.STOP])))
+        assert await result(home, ask()) == "a"
 
     run(main)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.calendar import Calendar
-from custom_components.ai_router.routing.model import Bounds, Finish, Usage
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.money import (
     FREE,
     Prices,
@@ -25,8 +25,9 @@ from custom_components.ai_router.routing.money import (
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.ports import Overrun
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds
 from custom_components.ai_router.routing.tickets import Window
-from custom_components.ai_router.routing.tokens import Size
+from custom_components.ai_router.routing.tokens import Size, measure
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run
 
@@ -146,9 +147,34 @@ def test_a_soft_budget_only_counts() -> None:
     run(main)
 
 
+@pytest.mark.parametrize(
+    ("told", "tokens_in", "tokens_out", "estimated"),
+    [
+        (Usage(fresh_in=9, text_out=4), 9, 4, False),
+        # A server that tells nonsense of one of them tells nothing: it is counted here, and never for nothing.
+        (Usage(text_out=4), None, 4, True),
+        (Usage(fresh_in=9), 9, 3, True),
+        (Usage(), None, 3, True),
+    ],
+)
+def test_what_was_not_counted_is_estimated_and_not_free(
+    told: Usage, tokens_in: int | None, tokens_out: int, estimated: bool
+) -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider(["It ", "is ", "shut", told, Finish.STOP])
+        home = Home(clock, provider("a", client, prices=prices(input_usd=1, output_usd=1)))
+        reply = await home.router.process(ask())
+        counted = measure(ask()).estimate if tokens_in is None else tokens_in
+        assert counted > 0
+        assert (reply.cost, reply.estimated) == ((counted + tokens_out) * 1_000_000, estimated)
+        home.assert_nothing_left()
+
+    run(main)
+
+
 def test_a_bill_above_its_hold_is_booked_in_full_and_nothing_more_starts() -> None:
     async def main(clock: LoopClock) -> None:
-        client = ScriptedProvider([Usage(fresh_in=5_000_000), "ok", Finish.STOP])
+        client = ScriptedProvider([Usage(fresh_in=4_999_999, text_out=1), "ok", Finish.STOP])
         paid = prices(input_usd=1, output_usd=1)
         home = Home(clock, provider("a", client, prices=paid, budgets=(Budget(Window.DAY, 100 * CENT),)))
         reply = await home.router.process(ask())

@@ -8,9 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from custom_components.ai_router.routing.budgets import Budget
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, FailureScope, Phase
 from custom_components.ai_router.routing.fleet import router_money
-from custom_components.ai_router.routing.model import Finish, Message, Role, Text, Usage
+from custom_components.ai_router.routing.model import Message, Role, Text
 from custom_components.ai_router.routing.money import Prices, PriceSpan, Rates, to_picodollars
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
 from custom_components.ai_router.routing.tickets import Window

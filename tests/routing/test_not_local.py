@@ -2,8 +2,8 @@
 
 import pytest
 
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import Finish, Usage
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.ports import Benched
 from custom_components.ai_router.routing.refusals import RequestFailed

@@ -6,19 +6,21 @@ What may be sent is worked out here a second time, in the plainest way: from wha
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from custom_components.ai_router.routing.budgets import AtCap, Budget
+from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.config import Conditions, Member, PoolConfig, ProviderConfig, RuleConfig
-from custom_components.ai_router.routing.failures import MEANING, FailureClass
-from custom_components.ai_router.routing.model import Bounds, Caller, Finish, Pins, Request, Target
+from custom_components.ai_router.routing.failures import MEANING, Billed, FailureClass
+from custom_components.ai_router.routing.model import Target
 from custom_components.ai_router.routing.outcome import Attempt
 from custom_components.ai_router.routing.ports import AttemptStarted, RequestEnded
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Caller, Pins, Request
 from custom_components.ai_router.routing.tickets import Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, prices, provider, run
@@ -26,6 +28,7 @@ from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, prices,
 NAMES = "abcdef"
 POOLS = "PQRS"
 USERS = [None, "anna", "ben"]
+AUTOMATIONS = [None, "dawn", "dusk"]
 STRATEGIES = ["priority", "round_robin", "weighted", "random", "least_loaded", "fastest", "cheapest", "experiment"]
 GOING_ON = [cls for cls, meaning in MEANING.items() if meaning.next]
 
@@ -42,6 +45,7 @@ class House:
             "pools": self.pools,
             "rules": self.rules,
             "users": self._some_users(),
+            "automations": self._maybe(frozenset(chance.sample(["dawn", "dusk"], chance.randrange(3))), 0.15),
             "local_only": chance.random() < 0.1,
             "bounds": self._bounds(timeout=60.0),
             "at_cap": chance.choice(list(AtCap)),
@@ -58,14 +62,20 @@ class House:
         chance = self.chance
         return Bounds(
             max_output=self._maybe(chance.choice([20, 50, 100])),
-            max_cost=self._maybe(chance.choice([0, 2_000_000, 10**9])),
+            max_cost=self._maybe(chance.choice([0, 2_000_000, 150_000_000, 10**9])),
             attempts=self._maybe(chance.randrange(1, 4)),
             **fields,
         )
 
     def _script(self) -> Any:
         chance = self.chance
-        return lambda _: ["ok", Finish.STOP] if chance.random() < 0.4 else failing(chance.choice(GOING_ON))
+
+        def script(_: int) -> Any:
+            if chance.random() < 0.4:
+                return ["ok", Finish.STOP]
+            return failing(chance.choice(GOING_ON), billed=chance.choice(list(Billed)))
+
+        return script
 
     def _provider(self, name: str) -> ProviderConfig:
         chance = self.chance
@@ -114,7 +124,7 @@ class House:
         return ask(
             "x" * chance.randrange(1, 300),
             id=str(number),
-            caller=Caller(chance.choice(USERS)),
+            caller=Caller(chance.choice(USERS), automation=chance.choice(AUTOMATIONS)),
             label=chance.choice([None, "x", "y"]),
             local_only=chance.random() < 0.15,
             bounds=self._bounds(),
@@ -147,8 +157,9 @@ class House:
         ]
         return sorted(found, key=lambda rule: -rule.priority)
 
-    def allows(self, request: Request, attempt: Attempt, max_output: int, hold: int, number: int) -> bool:
-        """Say whether nobody forbids this attempt, which was the `number`th of its request."""
+    def allows(self, request: Request, attempt: Attempt, max_output: int, hold: int, before: Sequence[Attempt]) -> bool:
+        """Say whether nobody forbids this attempt, after those `before` it."""
+        spent = sum(each.outcome.cost for each in before)
         name = attempt.target.provider_id
         chosen = next(each for each in self.providers if each.id == name)
         rules = self.matching(request)
@@ -159,20 +170,22 @@ class House:
         def fits(bounds: Bounds) -> bool:
             return (
                 (bounds.max_output is None or max_output <= bounds.max_output)
-                and (bounds.max_cost is None or hold <= bounds.max_cost)
-                and (bounds.attempts is None or number <= bounds.attempts)
+                and (bounds.max_cost is None or not hold or spent + hold <= bounds.max_cost)
+                and (bounds.attempts is None or len(before) < bounds.attempts)
             )
 
         def permits(pool: str) -> bool:
             return (chosen.models[0].local or not self.pools[pool].local_only) and fits(self.pools[pool].bounds)
 
         local = chosen.models[0].local
-        user = request.caller.user_id
+        user, automation = request.caller.user_id, request.caller.automation
+        automations = self.config["automations"]
         pins = request.pins
         return (
             chosen.enabled
             and (local or not (self.config["local_only"] or request.local_only or any(r.local_only for r in rules)))
             and all(users is None or user is None or user in users for users in (self.config["users"], chosen.users))
+            and (automations is None or automation is None or automation in automations)
             and all(fits(bounds) for bounds in (self.config["bounds"], request.bounds, *(r.bounds for r in rules)))
             and (not pins.providers or name in pins.providers)
             and (not pins.targets or attempt.target in pins.targets)
@@ -209,7 +222,7 @@ class Watched:
         if isinstance(event, AttemptStarted):
             self.holds[event.ticket.attempt_id] = event.ticket.hold
         elif isinstance(event, RequestEnded):
-            for number, attempt in enumerate(event.attempts, 1):
+            for number, attempt in enumerate(event.attempts):
                 self.attempts += 1
                 client = next(each.client for each in self.house.providers if each.id == attempt.target.provider_id)
                 assert isinstance(client, ScriptedProvider)
@@ -217,7 +230,7 @@ class Watched:
                 mine = [each for each in event.attempts if each.target == attempt.target]
                 call = client.calls[len(client.calls) - len(mine) + mine.index(attempt)]
                 hold = self.holds[attempt.id]
-                assert self.house.allows(event.request, attempt, call.max_output, hold, number), (
+                assert self.house.allows(event.request, attempt, call.max_output, hold, event.attempts[:number]), (
                     event.request,
                     attempt,
                     call.max_output,
@@ -230,7 +243,7 @@ class Watched:
             await self.home.router.process(self.house.request(number))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10**9))
 def test_only_tighten(seed: int) -> None:
     async def main(clock: LoopClock) -> None:
@@ -248,7 +261,7 @@ def test_something_was_sent_at_all() -> None:
 
     async def main(clock: LoopClock) -> None:
         attempts = 0
-        for seed in range(30):
+        for seed in range(45):
             watched = Watched(clock, random.Random(seed))
             for number in range(12):
                 await watched.ask(number)
@@ -260,8 +273,10 @@ def test_something_was_sent_at_all() -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(0, 10**9), st.sampled_from(["request", "rule", "pool", "router"]))
+@given(st.integers(0, 10**9), st.sampled_from(["request", "rule", "pool", "router", "next pool", "asked pool"]))
 def test_local_only_reaches_nobody_else_whatever_fails(seed: int, who: str) -> None:
+    """`next pool`: only what comes by the fallback; `asked pool`: the same, where a rule leads elsewhere."""
+
     async def main(clock: LoopClock) -> None:
         chance = random.Random(seed)
         clients = {name: ScriptedProvider(lambda _: failing(chance.choice(GOING_ON))) for name in NAMES}
@@ -270,11 +285,17 @@ def test_local_only_reaches_nobody_else_whatever_fails(seed: int, who: str) -> N
             provider(name, client, local=local[name], priority=chance.randrange(3)) for name, client in clients.items()
         ]
         order = chance.sample(NAMES, len(NAMES))
+        later = who in ("next pool", "asked pool")
+        first = tuple(Member(name) for name in order[:2])
         pools = {
-            "p": PoolConfig("p", "P", tuple(Member(n) for n in order[:3]), fallback="q", local_only=who == "pool"),
-            "q": PoolConfig("q", "Q", tuple(Member(n) for n in order), fallback="p", at_cap="p"),
+            "p": PoolConfig("p", "P", first, fallback="q", local_only=who == "pool"),
+            "q": PoolConfig("q", "Q", tuple(map(Member, order[2:4])), fallback="r", at_cap="r", local_only=later),
+            "r": PoolConfig("r", "R", tuple(map(Member, order[4:])), fallback="p", at_cap="p"),
+            "t": PoolConfig("t", "T", tuple(map(Member, order))),
         }
-        rules = (RuleConfig("r", "R", Conditions(), local_only=True),) if who == "rule" else ()
+        rules: tuple[RuleConfig, ...] = ()
+        if who in ("rule", "asked pool"):
+            rules = (RuleConfig("r", "R", Conditions(), local_only=who == "rule", pool=None if who == "rule" else "t"),)
         home = Home(clock, *providers, pools=pools, rules=rules, local_only=who == "router")
         for _ in range(8):
             strategy = chance.choice(STRATEGIES)
@@ -282,7 +303,7 @@ def test_local_only_reaches_nobody_else_whatever_fails(seed: int, who: str) -> N
             await asyncio.gather(home.router.process(request), return_exceptions=True)
             await asyncio.sleep(chance.choice([0, 1, 100]))
         for name, client in clients.items():
-            assert local[name] or not client.calls
+            assert local[name] or not client.calls or (later and name in order[:2])
 
     run(main)
 

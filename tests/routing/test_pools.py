@@ -7,24 +7,16 @@ from typing import Any
 import pytest
 
 from custom_components.ai_router.routing.budgets import AtCap, Budget
+from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.config import Member, PoolConfig
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import (
-    Bounds,
-    CacheMode,
-    Caller,
-    Capability,
-    Degrade,
-    Finish,
-    Model,
-    Pins,
-    Target,
-)
+from custom_components.ai_router.routing.model import Capability, Model, Target
 from custom_components.ai_router.routing.money import FREE
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.ports import BudgetCrossed, RequestEnded, Spending
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, CacheMode, Caller, Degrade, Pins
 from custom_components.ai_router.routing.tickets import Scope, Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, prices, provider, run
@@ -308,6 +300,16 @@ def test_who_may_ask_at_all_and_whom_a_provider_is_for() -> None:
         assert await asked(home, None, caller=Caller()) == "None: annas"
         plan = home.router.plan(ask(caller=Caller("ben")))
         assert [(each.target.provider_id, each.why) for each in plan.left_out] == [("annas", Why.NOT_ALLOWED)]
+        home.configure(provider("all", client), users=frozenset({"anna"}), automations=frozenset({"dawn"}))
+        for caller, answer in (
+            (Caller(automation="dawn"), "None: all"),
+            (Caller(automation="dusk"), "not_allowed"),
+            (Caller("anna"), "None: all"),
+            (Caller("anna", automation="dusk"), "not_allowed"),
+            (Caller("ben", automation="dawn"), "not_allowed"),
+            (Caller(), "None: all"),
+        ):
+            assert await asked(home, None, caller=caller) == answer
         home.configure(provider("annas", client, users=frozenset()))
         assert await asked(home, None, caller=Caller("anna")) == "no_capable_target"
         assert await asked(home, None, caller=Caller()) == "None: annas"

@@ -8,21 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.failures import Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import (
-    Bounds,
-    Capability,
-    Finish,
-    Message,
-    Model,
-    Role,
-    Target,
-    Text,
-    Usage,
-)
+from custom_components.ai_router.routing.model import Capability, Message, Model, Part, Role, Target, Text
 from custom_components.ai_router.routing.money import Prices, PriceSpan, Rates
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Bounds
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, picture, prices, provider, run
 
@@ -115,6 +107,35 @@ def test_pictures_are_held_and_billed_each() -> None:
         await home.router.process(ask(messages=(Message(Role.USER, parts[1:]),), bounds=bounds))
         with pytest.raises(RequestFailed):
             await home.router.process(ask(messages=(Message(Role.USER, parts),), bounds=bounds))
+
+    run(main)
+
+
+def test_pictures_are_estimated_as_their_provider_counts_them() -> None:
+    async def main(clock: LoopClock) -> None:
+        priced = {"prices": prices(1, 1), "local": False}
+        home = Home(
+            clock,
+            provider("patches", ScriptedProvider(), **priced),
+            provider("flat", ScriptedProvider(), picture_tokens=lambda model, *_: {"m": 1_120}[model], **priced),
+            provider("tiles", ScriptedProvider(), picture_tokens=lambda *_: 258, **priced),
+        )
+        parts = (picture(1_280, 720), picture(1_280, 720), Text("Who?"))
+
+        def estimates(*said: Part) -> dict[str, int]:
+            plan = home.router.plan(ask(messages=(Message(Role.USER, said),)))
+            return {each.target.provider_id: each.estimate.input_tokens for each in plan.candidates}
+
+        words = estimates(Text("Who?"))
+        seen = estimates(*parts)
+
+        assert len(set(words.values())) == 1
+        rest = words["flat"]
+        assert {name: tokens - rest for name, tokens in seen.items()} == {
+            "patches": 2 * 1_196,
+            "flat": 2 * 1_120,
+            "tiles": 2 * 258,
+        }
 
     run(main)
 

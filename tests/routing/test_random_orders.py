@@ -10,12 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from custom_components.ai_router.routing.budgets import Budget, MoneyBucket
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.config import Member, PoolConfig
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
 from custom_components.ai_router.routing.fleet import pool_money
-from custom_components.ai_router.routing.model import Bounds, Caller, Finish, Pins, Request, Target, Usage
+from custom_components.ai_router.routing.model import Target
 from custom_components.ai_router.routing.ports import AttemptEnded, AttemptStarted, Spending
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Caller, Pins, Request
 from custom_components.ai_router.routing.tickets import Scope, Ticket, Unit, Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run

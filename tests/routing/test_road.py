@@ -6,26 +6,14 @@ from typing import Any
 
 import pytest
 
+from custom_components.ai_router.routing.call import Finish, TextDelta, Timeouts, Usage
 from custom_components.ai_router.routing.failures import MEANING, Billed, Failure, FailureClass, FailureScope, Phase
-from custom_components.ai_router.routing.model import (
-    Bounds,
-    Capability,
-    Finish,
-    Message,
-    Model,
-    Pins,
-    Role,
-    Target,
-    Text,
-    TextDelta,
-    Timeouts,
-    Tool,
-    Usage,
-)
+from custom_components.ai_router.routing.model import Capability, Message, Model, Role, Target, Text, Tool
 from custom_components.ai_router.routing.money import FREE, to_dollars
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.ports import AttemptEnded, Benched, RequestEnded
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Pins
 
 from .simulation import (
     Home,

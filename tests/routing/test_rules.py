@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from custom_components.ai_router.routing.config import Conditions, Member, PoolConfig, RuleConfig
-from custom_components.ai_router.routing.model import Bounds, Caller, Capability, Op, Pins
+from custom_components.ai_router.routing.model import Capability, Op
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Caller, Pins
 from custom_components.ai_router.routing.rules import NO_VERDICT, Rules
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, picture, prices, provider, run

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import Capability, Finish, Structure, Usage
+from custom_components.ai_router.routing.model import Capability, Structure
 from custom_components.ai_router.routing.refusals import RequestFailed
 from custom_components.ai_router.routing.shape import shaped, without_nulls
 
@@ -140,3 +141,20 @@ def test_data_of_the_right_shape_is_taken(data: dict[str, Any], schema: dict[str
 def test_data_of_another_shape_is_none(data: Any, schema: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="shape"):
         shaped(json.dumps(data), schema)
+
+
+@pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809", "9" * 5_000])
+def test_a_whole_number_that_nobody_could_write_down_again_is_none(number: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - Python has words of its own for the longest
+        shaped(f'{{"a": {number}}}', fields(a={}))
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, -(2**63)])
+def test_the_largest_whole_numbers_are_data(number: int) -> None:
+    assert shaped(f'{{"a": {number}}}', fields(a={"type": "integer"})) == {"a": number}
+
+
+def test_half_a_character_is_marked() -> None:
+    assert shaped('{"a\\udc00": "x\\ud83d \\ud83d\\ude00 \\\\ud800"}', fields()) == {
+        "a\ufffd": "x\ufffd \U0001f600 \\ud800"
+    }

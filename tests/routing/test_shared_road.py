@@ -10,33 +10,22 @@ import pytest
 
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.cache import CacheSettings, CacheUse
+from custom_components.ai_router.routing.call import Call, Event, Finish, Finished, TextDelta, Usage
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
 from custom_components.ai_router.routing.model import (
-    Bounds,
-    CacheMode,
-    Call,
-    Caller,
     Capability,
-    Degrade,
-    Degraded,
-    Event,
-    Finish,
-    Finished,
     Message,
-    Priority,
-    Request,
     Role,
     Sampling,
     Structure,
     Target,
     Text,
-    TextDelta,
     Thinking,
-    Usage,
 )
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.ports import RequestEnded
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, CacheMode, Caller, Degrade, Degraded, Priority, Request
 from custom_components.ai_router.routing.tickets import Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, failing, picture, prices, provider, run

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import Capability, Finish, Message, Role, Text, Usage
+from custom_components.ai_router.routing.model import Capability, Message, Role, Text
 from custom_components.ai_router.routing.money import Prices
 from custom_components.ai_router.routing.plans import Why
 from custom_components.ai_router.routing.refusals import RequestFailed

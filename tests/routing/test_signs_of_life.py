@@ -2,9 +2,11 @@
 
 import pytest
 
+from custom_components.ai_router.routing.call import ALIVE, Finish, Rethought, Timeouts, Usage
 from custom_components.ai_router.routing.failures import FailureClass, FailureScope
-from custom_components.ai_router.routing.model import ALIVE, Bounds, Finish, Timeouts, Usage
+from custom_components.ai_router.routing.model import Thinking
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Bounds
 
 from .simulation import Home, LoopClock, ScriptedProvider, Step, ask, provider, run
 
@@ -105,5 +107,20 @@ def test_signs_of_life_are_nothing_that_callers_hear_of() -> None:
         assert stream.reply is not None
         # They count between two words as well.
         assert stream.reply.text == "Yes!"
+
+    run(main)
+
+
+def test_words_that_turn_out_to_be_reasoning_are_no_answer() -> None:
+    async def main(clock: LoopClock) -> None:
+        script: list[Step] = ["hm, ", "is it", Rethought(), "No.", Usage(fresh_in=10, text_out=5), Finish.STOP]
+        home = Home(clock, provider("a", ScriptedProvider(script)))
+        reply = await home.router.process(ask())
+        assert reply.text == "No."
+        assert [part.text for part in reply.parts if isinstance(part, Thinking)] == ["hm, is it"]
+        # Where nothing follows, there is no answer at all.
+        nothing: list[Step] = ["hm", Rethought(), Finish.STOP]
+        silent = Home(clock, provider("a", ScriptedProvider(nothing)), provider("b", ScriptedProvider()))
+        assert (await silent.router.process(ask())).text == "Hello"
 
     run(main)

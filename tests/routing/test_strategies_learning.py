@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from benchmarks.strategies import household, regret
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import Capability, Finish, Pins, Usage
+from custom_components.ai_router.routing.model import Capability
+from custom_components.ai_router.routing.plans import Because, Reason
+from custom_components.ai_router.routing.request import Pins
 from custom_components.ai_router.routing.strategies.fastest import Pace
 
 from .simulated_fleet import Figures, Simulated, burst, fleet_home, send, series
@@ -67,7 +70,7 @@ def test_an_unknown_target_is_taken_for_the_median() -> None:
             places[planned[0]] += 1
         # Drawn together with the slower one it wins, with the faster one it loses, with the median it is a draw.
         assert 0.1 < places["new"] / 200 < 0.4
-        assert "not timed yet" in {candidate.reason for candidate in home.router.plan(ask()).candidates}
+        assert (Reason(Because.PACE_UNKNOWN),) in {each.reasons for each in home.router.plan(ask()).candidates}
 
     run(main)
 
@@ -182,7 +185,7 @@ def test_equal_prices_go_by_load_and_unknown_ones_last() -> None:
         home = Home(clock, provider("a", timed(5), prices=None), *each, strategy="cheapest")
         plan = home.router.plan(ask())
         assert order(plan) == "bcda"
-        assert plan.candidates[3].reason == "price not known"
+        assert plan.candidates[3].reasons == (Reason(Because.PRICE_UNKNOWN),)
         replies = await asyncio.gather(*(home.router.process(ask(str(number))) for number in range(30)))
         assert Counter(reply.target.provider_id for reply in replies) == {"b": 10, "c": 10, "d": 10}
 
@@ -277,8 +280,8 @@ def test_what_is_the_requests_own_fault_teaches_nothing() -> None:
             await asyncio.sleep(1)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        reasons = {candidate.reason for _ in range(20) for candidate in home.router.plan(ask()).candidates}
-        assert reasons <= {"not known yet", "tried to learn"}
+        reasons = {candidate.reasons for _ in range(20) for candidate in home.router.plan(ask()).candidates}
+        assert reasons <= {(Reason(Because.NO_EXPERIENCE),), (Reason(Because.EXPLORED),)}
 
     run(main)
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from custom_components.ai_router.routing.budgets import Budget
+from custom_components.ai_router.routing.call import Finish, Usage, UsageTotal
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import Finish, Usage, UsageTotal
 from custom_components.ai_router.routing.money import FREE, Prices, to_picodollars
 from custom_components.ai_router.routing.ports import Overrun
 from custom_components.ai_router.routing.refusals import RequestFailed

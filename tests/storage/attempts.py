@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.failures import Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import Caller, Finish, Request, Target, Usage
+from custom_components.ai_router.routing.model import Target
 from custom_components.ai_router.routing.outcome import Outcome
 from custom_components.ai_router.routing.ports import Entry
+from custom_components.ai_router.routing.request import Caller, Request
 from custom_components.ai_router.routing.tickets import Ticket
 
 NOW = 1_795_300_000.0

@@ -26,15 +26,9 @@ async def traffic(home: Path, url: str) -> None:
     from custom_components.ai_router.clock import SystemClock  # noqa: PLC0415
     from custom_components.ai_router.providers.registry import KINDS, ProviderSetup  # noqa: PLC0415
     from custom_components.ai_router.routing.config import ProviderConfig, RouterConfig  # noqa: PLC0415
-    from custom_components.ai_router.routing.model import (  # noqa: PLC0415
-        Caller,
-        Message,
-        Model,
-        Request,
-        Role,
-        Text,
-    )
+    from custom_components.ai_router.routing.model import Message, Model, Role, Text  # noqa: PLC0415
     from custom_components.ai_router.routing.money import Prices, Rates  # noqa: PLC0415
+    from custom_components.ai_router.routing.request import Caller, Request  # noqa: PLC0415
     from custom_components.ai_router.routing.router import Router  # noqa: PLC0415
     from custom_components.ai_router.storage.ledger import SqliteLedger  # noqa: PLC0415
 

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from custom_components.ai_router.routing.cache import Answer, StoreStats
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.config import RouterConfig
-from custom_components.ai_router.routing.model import CacheMode, Finish, Sampling, Target, Usage
+from custom_components.ai_router.routing.model import Sampling, Target
+from custom_components.ai_router.routing.request import CacheMode
 from custom_components.ai_router.routing.router import Router
 from custom_components.ai_router.storage.answer_file import delete_answers
 from custom_components.ai_router.storage.answers import SqliteAnswers

@@ -5,8 +5,8 @@ import io
 
 import pytest
 
+from custom_components.ai_router.routing.call import Usage
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import Usage
 from custom_components.ai_router.routing.ports import LedgerUnavailable
 from custom_components.ai_router.storage import export
 from custom_components.ai_router.storage.export import TooManyRows

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from custom_components.ai_router.routing.call import Usage
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import Usage
 from custom_components.ai_router.storage.latencies import latency_step, percentiles, step_seconds
 from custom_components.ai_router.storage.ledger import SqliteLedger
 from custom_components.ai_router.storage.metrics import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.ai_router.routing.model import Usage
+from custom_components.ai_router.routing.call import Usage
 from custom_components.ai_router.storage.ledger import SqliteLedger
 from custom_components.ai_router.storage.queries import Recent, Spent, UsageRow
 

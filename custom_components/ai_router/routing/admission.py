@@ -11,6 +11,7 @@ from .bell import Bell
 from .breakers import Breakers
 from .budgets import Budget, Crossing, MoneyBucket
 from .calendar import Calendar
+from .call import RateWindow
 from .config import EACH_USER, RouterConfig
 from .failures import Billed, FailureClass, Phase
 from .fleet import (
@@ -23,11 +24,12 @@ from .fleet import (
     user_budgets,
 )
 from .limits import Bucket, Slots
-from .model import Caller, RateWindow, Target
+from .model import Target
 from .money import Picodollars
 from .outcome import Outcome
 from .ports import BudgetCrossed, Bus, Clock, Entry, Overrun, Spending
 from .provider_limits import ProviderLimits
+from .request import Caller
 from .tickets import BucketKey, Claim, Granted, Load, Refused, Scope, Ticket, TicketState, Unit, Window
 
 _LEASE = 900.0
@@ -49,6 +51,7 @@ class Admission:
         self.limits = ProviderLimits(clock, self._buckets)
         self._open: set[Ticket] = set()
         self._under_way: dict[Target, int] = {}
+        self._past_known = True
         self._numbers = count(1)
         # Random too: a machine without a clock may start twice in the same millisecond.
         self._prefix = f"{int(clock.now() * 1000):x}{urandom(2).hex()}"
@@ -56,11 +59,11 @@ class Admission:
 
     # --- configuration -------------------------------------------------------------------------------
 
-    def apply(self, fleet: Fleet, history: Sequence[Spending], under_way: Sequence[Entry] = ()) -> None:
+    def apply(self, fleet: Fleet, history: Sequence[Spending] | None, under_way: Sequence[Entry] = ()) -> None:
         """Take new limits. The counters of what stays are kept, those of removed providers are dropped.
 
         New money buckets begin with what the history says was spent in their windows, and with what is held for the
-        attempts `under_way`.
+        attempts `under_way`. While the history cannot be read (None), new hard ones let nothing through.
         """
         weeks_move = fleet.config.week_start != self.calendar.week_start
         config = self._config = fleet.config
@@ -68,14 +71,16 @@ class Admission:
         self.limits.apply(config.providers)
         for key in [key for key in self._buckets if self._is_gone(key, weeks_move=weeks_move)]:
             del self._buckets[key]
+        self._past_known = history is not None
         known = set(self._buckets)
         held = [(entry.ticket, _spending(entry)) for entry in under_way if entry.ticket in self._open]
-        for key in self._money_keys(config, [*history, *(row for _, row in held)]):
+        for key in self._money_keys(config, [*(history or ()), *(row for _, row in held)]):
             self.money(key)
         for key, bucket in self._buckets.items():
             if isinstance(bucket, MoneyBucket):
                 bucket.set_budget(self._budget(key))
-        self._restore_spending(history, self._buckets.keys() - known)
+        if history is not None:
+            self._restore_spending(history, self._buckets.keys() - known)
         self._restore_holds(held, self._buckets.keys() - known)
         self.breakers.apply(config.breaker, frozenset(lane.target for lane in fleet))
         self.changed.fire()
@@ -135,7 +140,7 @@ class Admission:
         """Return a money bucket."""
         bucket = self._buckets.get(key)
         if not isinstance(bucket, MoneyBucket):
-            bucket = self._buckets[key] = MoneyBucket(self._clock, key.window, self.calendar)
+            bucket = self._buckets[key] = MoneyBucket(self._clock, key.window, self.calendar, known=self._past_known)
             bucket.set_budget(self._budget(key))
         return bucket
 
@@ -201,12 +206,18 @@ class Admission:
         return Claim(lane.target, takes, hold, probe)
 
     def refusal(self, claim: Claim) -> Refused | None:
-        """Return the bucket that refuses a claim and when it frees (wall clock), or None if the claim fits."""
+        """Return the bucket that refuses a claim and when it frees (wall clock), or None if the claim fits.
+
+        Of several it is the one that frees last: before that the claim does not fit.
+        """
+        last: Refused | None = None
         for key, amount in claim.takes.items():
             bucket = self._buckets.get(key)
             if bucket is not None and bucket.refuses(amount):
-                return Refused(key, bucket.free_at(amount))
-        return None
+                free_at = bucket.free_at(amount)
+                if last is None or (last.free_at is not None and (free_at is None or free_at > last.free_at)):
+                    last = Refused(key, free_at)
+        return last
 
     async def admit(self, claims: Sequence[Claim]) -> Granted | Refused:
         """Grant the first claim that fits every bucket and whose breaker lets it pass."""
@@ -247,6 +258,11 @@ class Admission:
         self.limits.sent(ticket)
         self._under_way[claim.target] = self._under_way.get(claim.target, 0) + 1
         return ticket
+
+    def may_start(self, ticket: Ticket) -> bool:
+        """Say whether a ticket still fits its budgets: while its hold was written another may have cost more than held."""
+        buckets = ((self._buckets.get(key), window_id) for key, window_id in ticket.window_ids.items())
+        return not any(isinstance(bucket, MoneyBucket) and bucket.overdrawn(window_id) for bucket, window_id in buckets)
 
     def opened(self, ticket: Ticket, rates: tuple[RateWindow, ...]) -> None:
         """Learn what a provider tells of its limits as it begins to answer, or refuses."""
@@ -306,20 +322,20 @@ class Admission:
         self.changed.fire()
         return found
 
-    def _restore_spending(self, history: Sequence[Spending], keys: Set[BucketKey]) -> None:
-        now = self._clock.now()
-        for key in keys:
-            bucket = self._buckets[key]
-            if not isinstance(bucket, MoneyBucket):
+    def _restore_spending(self, history: Sequence[Spending], new: Set[BucketKey]) -> None:
+        """Count what was spent since yesterday, and on days to come: the clock may be set to one of them."""
+        yesterday = self.calendar.yesterday(self._clock.now())
+        for key, bucket in self._buckets.items():
+            if not isinstance(bucket, MoneyBucket) or (bucket.known and key not in new):
                 continue
-            current = self.calendar.window_id(key.window, now)
-            cost = sum(
-                row.cost
-                for row in history
-                if key.id == _owner(key.scope, row) and self.calendar.window_of_day(key.window, row.day) == current
-            )
-            if cost:
-                bucket.add_settled(current, cost, self._config.alert_at)
+            first = self.calendar.window_of_day(key.window, yesterday)
+            spent: dict[str, Picodollars] = {}
+            for row in history:
+                if row.cost and key.id == _owner(key.scope, row):
+                    window_id = self.calendar.window_of_day(key.window, row.day)
+                    if window_id >= first:
+                        spent[window_id] = spent.get(window_id, 0) + row.cost
+            bucket.restore(spent, self._config.alert_at)
 
     def _restore_holds(self, held: Sequence[tuple[Ticket, Spending]], keys: Set[BucketKey]) -> None:
         """Hold in new money buckets, at its worst case, what is under way; it is settled there too."""

@@ -1,31 +1,29 @@
 """One try on one target: its timers, its events, and what came of it."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from math import isfinite
 
-from .failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
-from .model import (
+from .call import (
     Alive,
     Call,
     Event,
     Finish,
     Finished,
-    Op,
     Opened,
-    Part,
     RateWindow,
-    Text,
+    Rethought,
     TextDelta,
-    Thinking,
     ThinkingDelta,
-    ToolCall,
     ToolCallDone,
     Usage,
     UsageTotal,
     Vector,
     Vectors,
 )
+from .failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
+from .model import Op, Part, Text, Thinking, ToolCall
 from .money import Picodollars
 from .ports import Clock, Provider
 from .tokens import output_estimate
@@ -44,6 +42,7 @@ class Trial:
         "_deltas",
         "_hurried",
         "_opaque",
+        "_pace",
         "_texts",
         "_thoughts",
         "_tools",
@@ -57,11 +56,15 @@ class Trial:
         "vectors",
     )
 
-    def __init__(self, client: Provider, call: Call, clock: Clock) -> None:
-        """Prepare; nothing is sent before `events` is iterated."""
+    def __init__(self, client: Provider, call: Call, clock: Clock, pace: Callable[[], float]) -> None:
+        """Prepare; nothing is sent before `events` is iterated.
+
+        `pace` says how long (seconds) the next portion of a batch has to wait, and counts it where that is 0.
+        """
         self._client = client
         self._call = call
         self._clock = clock
+        self._pace = pace
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._opaque: list[object] = []
@@ -87,6 +90,8 @@ class Trial:
         `deadline` when the request's own time is over.
         Raises `AttemptFailed`, also for an answer that ends without its terminator or says nothing.
         """
+        if self._aborted:
+            raise AttemptFailed(self._late(end_by, deadline))
         self.phase = Phase.SENT
         idle = self._call.timeouts.idle
         patient = min(first_by, end_by)
@@ -98,6 +103,8 @@ class Trial:
                 while not self._aborted:
                     event = await watch.until(limit, anext(stream))
                     self._keep(event)
+                    if isinstance(event, Vectors) and len(self.vectors) < len(self._call.messages):
+                        await self._next_portion(watch, end_by)
                     if self.first_content is not None:
                         limit = min(self._clock.monotonic() + idle, end_by)
                     elif isinstance(event, Alive):
@@ -115,6 +122,17 @@ class Trial:
             watch.close()
         raise AttemptFailed(self._late(end_by, deadline))
 
+    async def _next_portion(self, watch: Watch, end_by: float) -> None:
+        """Wait until the provider may get the next texts of a batch: it is asked for them when it is iterated on."""
+        while (wait := self._pace()) > 0:
+            now = self._clock.monotonic()
+            if now + wait >= end_by:
+                detail = "its limit of requests leaves no time for the rest of the texts"
+                raise AttemptFailed(
+                    Failure(FailureClass.TIMEOUT_TOTAL, self.phase, detail, FailureScope.REQUEST, billed=Billed.PARTIAL)
+                )
+            await watch.until(end_by, asyncio.sleep(wait))
+
     def abort(self) -> None:
         """End the attempt at once, from outside, without cancelling whoever waits for it."""
         self._aborted = True
@@ -131,6 +149,9 @@ class Trial:
                 if opaque is not None:
                     self._opaque.append(opaque)
                 self._content(text)
+            case Rethought():
+                self._thoughts += self._texts
+                self._texts.clear()
             case ToolCallDone(call):
                 self._tools.append(call)
                 self._content(str(call.arguments))
@@ -227,6 +248,16 @@ class Trial:
             parts.append(Text("".join(self._texts)))
         parts.extend(self._tools)
         return tuple(parts)
+
+    def filled(self, told: Usage, input_tokens: int) -> Usage:
+        """Return what was told, with our own count where nothing was: something was read, and what came was written.
+
+        A count of nothing is one that was not told, or that made no sense.
+        """
+        seen = self.seen(input_tokens)
+        if not told.input_tokens:
+            told = told._replace(fresh_in=seen.fresh_in)
+        return told if told.output_tokens else told._replace(text_out=seen.text_out)
 
     def seen(self, input_tokens: int) -> Usage:
         """Count what arrived ourselves, for answers whose usage was not told."""

@@ -1,6 +1,6 @@
 """Targets and providers set aside for a known reason, until time or a person mends it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .failures import MEANING, Failure, FailureClass, FailureScope
 from .model import Capability, Target
@@ -27,14 +27,17 @@ _PLAIN = Capability.CHAT | Capability.STREAMING
 type BenchKey = tuple[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """Why and until when (wall clock; None: until mended) something is set aside."""
+class Bench(NamedTuple):
+    """Why and until when (wall clock; None: until mended) something is set aside.
+
+    `unread`: its key could not even be read, so whatever answers was not asked with it.
+    """
 
     cls: FailureClass
     detail: str
     since: float
     until: float | None
+    unread: bool = False
 
     def over(self, now: float) -> bool:
         """Say whether its time is over; a clock that was set back ends it, rather than making it last."""
@@ -54,6 +57,9 @@ class Benches:
         self._benches: dict[BenchKey, Bench] = {}
         self._blind: dict[Target, float] = {}
         self._unable: dict[Target, set[Capability]] = {}
+        # Whose key a check found taken though a call had found it rejected; and of whom the next call found it again.
+        self._vouched: set[str] = set()
+        self._doubted: set[str] = set()
 
     def note(self, target: Target, failure: Failure, now: float) -> BenchKey | None:
         """Set aside what a failure says; return its key, or None where the failure asks for no bench."""
@@ -67,7 +73,11 @@ class Benches:
             return None
         wide = failure.scope in (FailureScope.PROVIDER, FailureScope.ACCOUNT)
         key = (target.provider_id, None if wide else target.model_id)
-        self._benches[key] = Bench(failure.cls, failure.detail, now, None if length is None else now + length)
+        if wide and failure.cls is FailureClass.CREDENTIAL and target.provider_id in self._vouched:
+            self._doubted.add(target.provider_id)
+        before = self._benches.get(key)
+        unread = before is not None and before.unread
+        self._benches[key] = Bench(failure.cls, failure.detail, now, None if length is None else now + length, unread)
         return key
 
     def of(self, target: Target, now: float) -> Bench | None:
@@ -90,8 +100,34 @@ class Benches:
             if owner == provider_id and not bench.over(now)
         }
 
+    def rejected(self, provider_id: str) -> Bench | None:
+        """Return what says that a provider's key is rejected, if anything does."""
+        bench = self._benches.get((provider_id, None))
+        return bench if bench is not None and bench.cls is FailureClass.CREDENTIAL else None
+
+    def key_taken(self, provider_id: str, rejected: Bench | None) -> bool:
+        """End what said that a key is rejected when a check with it began; say whether that is over now.
+
+        A free check proves a key, and nothing else: it meets neither an empty account nor a region. Where a call found
+        the key rejected once more, the server checks it only there: then no check is believed until a call is answered.
+        """
+        if rejected is None or rejected.unread or provider_id in self._doubted:
+            return False
+        if self.rejected(provider_id) is not rejected:
+            return False
+        self.end((provider_id, None))
+        self._vouched.add(provider_id)
+        return True
+
+    def believe_checks(self, provider_id: str) -> None:
+        """Note that a call was answered, or that a check itself met a rejected key."""
+        if self._vouched:
+            self._vouched.discard(provider_id)
+            self._doubted.discard(provider_id)
+
     def mend(self, provider_id: str) -> list[BenchKey]:
         """End all benches of a provider; return their keys."""
+        self.believe_checks(provider_id)
         ended = [key for key in self._benches if key[0] == provider_id]
         for key in ended:
             del self._benches[key]

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from .call import Usage
 from .failures import Billed, Failure, Phase
-from .model import Usage
 from .money import Picodollars, Prices
 
 # How prices are marked that the household set itself.

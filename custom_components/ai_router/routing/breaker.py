@@ -6,7 +6,6 @@ The failure ratio over a window is that of Hystrix; the growing open time is exp
 """
 
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -21,8 +20,7 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerSettings:
+class BreakerSettings(NamedTuple):
     """When a breaker opens, for how long, and what closes it.
 
     It opens after so many `failures` in a row, or when of at least `volume` attempts within `window_seconds` the share

@@ -4,9 +4,10 @@ Reserve first, settle later: a hold is taken in full before an attempt starts, s
 same limit together (ticket borrowing as in TensorZero's rate limits, here over several calendar windows at once).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import override
+from typing import NamedTuple, override
 
 from .calendar import Calendar
 from .limits import Bucket
@@ -14,7 +15,8 @@ from .money import Picodollars
 from .ports import Clock
 from .tickets import Window
 
-_WINDOWS_KEPT = 3
+# Of windows that are over: a clock may be set back into one of them.
+_WINDOWS_KEPT = 16
 
 
 class AtCap(StrEnum):
@@ -25,8 +27,7 @@ class AtCap(StrEnum):
     REFUSE = "refuse"
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """A limit on spending in a window. A soft one only warns."""
 
     window: Window
@@ -54,13 +55,14 @@ class Crossing(StrEnum):
 class MoneyBucket(Bucket):
     """Spending of one scope over one kind of window. `limit` None only counts."""
 
-    __slots__ = ("_accounts", "_calendar", "_clock", "_current", "_current_id", "budget", "window")
+    __slots__ = ("_accounts", "_calendar", "_clock", "_current", "_current_id", "budget", "known", "window")
 
-    def __init__(self, clock: Clock, window: Window, calendar: Calendar) -> None:
-        """Begin with nothing spent and no limit."""
+    def __init__(self, clock: Clock, window: Window, calendar: Calendar, *, known: bool = True) -> None:
+        """Begin with nothing spent and no limit. While what was spent is not `known`, a hard limit lets nothing through."""
         self._clock = clock
         self.window = window
         self.budget: Budget | None = None
+        self.known = known
         self._calendar = calendar
         self._accounts: dict[str, Account] = {}
         self._current_id = ""
@@ -74,6 +76,11 @@ class MoneyBucket(Bucket):
             self._current_id = window_id
             self._current = self._account(window_id)
         return self._current
+
+    def overdrawn(self, window_id: str) -> bool:
+        """Whether what is settled and held in a window passes a hard limit: an attempt has cost more than was held."""
+        budget, account = self.budget, self._account(window_id)
+        return budget is not None and budget.hard and account.settled + account.held > budget.limit
 
     def settled_in(self, window_id: str) -> Picodollars:
         """Return what is settled in a window that runs, or has just ended."""
@@ -97,7 +104,7 @@ class MoneyBucket(Bucket):
         if budget is None or not budget.hard:
             return None
         account = self.account
-        return budget.limit - account.settled - account.held
+        return budget.limit - account.settled - account.held if self.known else 0
 
     @override
     def refuses(self, amount: int) -> bool:
@@ -149,10 +156,14 @@ class MoneyBucket(Bucket):
         for account in self._accounts.values():
             account.alerted = account.exceeded = False
 
-    def add_settled(self, window_id: str, amount: Picodollars, threshold: float) -> None:
-        """Add what the ledger says was spent in a window; what it had passed by then has been told before."""
-        self._account(window_id).settled += amount
-        self.crossing(window_id, threshold)
+    def restore(self, spent: Mapping[str, Picodollars], threshold: float) -> None:
+        """Take what the ledger says was spent, by window; what it had passed by then has been told before."""
+        self.known = True
+        for account in self._accounts.values():
+            account.settled = 0
+        for window_id in sorted(spent)[:_WINDOWS_KEPT]:
+            self._account(window_id).settled += spent[window_id]
+            self.crossing(window_id, threshold)
 
     def _account(self, window_id: str) -> Account:
         account = self._accounts.get(window_id)

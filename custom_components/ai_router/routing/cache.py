@@ -14,10 +14,12 @@ from enum import StrEnum
 from sys import getsizeof
 from typing import NamedTuple, Protocol
 
-from .model import CacheMode, Finish, Op, Request, Target, Text, Thinking, Usage
+from .call import Finish, Usage
+from .model import Op, Target, Text, Thinking
 from .money import Picodollars
 from .outcome import Reply
 from .ports import Clock
+from .request import CacheMode, Request
 
 _JITTER = 0.1
 # A store that is slower than this is not worth waiting for.
@@ -34,8 +36,7 @@ class CacheUse(StrEnum):
     ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class CacheSettings:
+class CacheSettings(NamedTuple):
     """How answers are kept. `ttl` is how long one is as good as new, `stale` how long it is kept after that (seconds).
 
     The limits are those of the memory; whichever is reached first, the answers unused for longest go.
@@ -51,8 +52,7 @@ class CacheSettings:
 DEFAULT_CACHE = CacheSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer as it is kept: what was said and what it cost; nothing of what was asked.
 
     `data` is JSON text, read anew for each reader, so that none can change another's. Times are wall-clock seconds.

@@ -14,7 +14,8 @@ from operator import attrgetter
 from types import NoneType
 from typing import Any
 
-from .model import NO_BOUNDS, Audio, Bounds, Caller, Image, Request, Role, Target, Text
+from .model import Audio, Image, Role, Target, Text
+from .request import NO_BOUNDS, Bounds, Caller, Request
 
 _SCHEMA = 1
 """To be raised when a key comes to mean something else; answers kept under older keys are then never found."""

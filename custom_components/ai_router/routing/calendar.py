@@ -32,6 +32,10 @@ class Calendar:
             self._day = today.isoformat()
         return self._day
 
+    def yesterday(self, now: float) -> str:
+        """Return the day before that."""
+        return (date.fromisoformat(self.day(now)) - timedelta(days=1)).isoformat()
+
     def window_id(self, window: Window, now: float) -> str:
         """Return the id of the calendar window a time lies in."""
         return self.window_of_day(window, self.day(now))

@@ -4,16 +4,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, time, tzinfo
 from itertools import chain
+from typing import NamedTuple
 
 from .breaker import DEFAULT_BREAKER, BreakerSettings
 from .budgets import AtCap, Budget
 from .cache import DEFAULT_CACHE, CacheSettings
+from .call import DEFAULT_TIMEOUTS, Timeouts
 from .health import DEFAULT_HEALTH, HealthSettings
-from .model import DEFAULT_TIMEOUTS, NO_BOUNDS, Bounds, Capability, Model, Op, Timeouts
+from .model import Capability, Model, Op
 from .money import Picodollars
 from .ports import Provider
+from .request import NO_BOUNDS, Bounds
 from .retries import DEFAULT_BACKOFF, DEFAULT_RETRIES, Backoff, RetrySettings
-from .sight import LeastTokens
+from .sight import LeastTokens, PictureTokens
 
 DEFAULT_MAX_OUTPUT = 1_000
 DEFAULT_REASONING_OUTPUT = 4_000
@@ -52,10 +55,10 @@ class ProviderConfig:
     backoff: Backoff | None = None
     credential: str = ""
     least_picture: LeastTokens | None = field(default=None, repr=False)
+    picture_tokens: PictureTokens | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One provider of a pool, with one of its models or (`model_id` None) all of them, and its share of the traffic."""
 
     provider_id: str
@@ -63,8 +66,7 @@ class Member:
     weight: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class PoolConfig:
+class PoolConfig(NamedTuple):
     """A named set of targets with its own strategy (None is the router's).
 
     `fallback` is the pool that is asked when this one cannot answer. `bounds` and `local_only` tighten what the
@@ -83,8 +85,7 @@ class PoolConfig:
     budgets: tuple[Budget, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(NamedTuple):
     """Which requests a rule is about: every condition that is set must hold; an empty one asks nothing.
 
     `entities` are the cameras and entities that a request shows, `sources` who carries it (action, ai_task,
@@ -108,8 +109,7 @@ class Conditions:
     before: time | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RuleConfig:
+class RuleConfig(NamedTuple):
     """Requests like this go there. A rule points (`pool`, `providers`) and tightens, it never loosens.
 
     `priority`: of the rules that match, the one with the larger number decides where; all of them tighten. `when` is
@@ -135,7 +135,8 @@ class RouterConfig:
     keyed by user id, `EACH_USER` is everybody's own where nothing else is set. `alert_at` is the share of a budget at
     which it warns. Holds far from a limit are what the task usually needs, unless `worst_case` is set. At most `queue_size` requests wait for a limit,
     and only if it frees within `longest_wait` seconds; for a free slot they wait as long as their time allows. `users` are
-    the ids of those who may ask at all, None is everybody; the house itself always may. A target that failed is tried
+    the ids of those who may ask at all, None is everybody, and `automations` those of which may, None is each; the house
+    itself, where neither a user nor an automation asks, always may. A target that failed is tried
     again while a request has had fewer than so many `attempts` in all, after `backoff`, and as far as `retries` allow.
     Providers are checked for free about every `health_interval` seconds; None: only when somebody asks for it.
     """
@@ -144,6 +145,7 @@ class RouterConfig:
     pools: Mapping[str, PoolConfig] = field(default_factory=dict)
     rules: tuple[RuleConfig, ...] = ()
     users: frozenset[str] | None = None
+    automations: frozenset[str] | None = None
     strategy: str = "priority"
     failover: bool = True
     local_only: bool = False

@@ -4,11 +4,12 @@ import asyncio
 from typing import NamedTuple
 
 from .failures import AttemptFailed
-from .model import Request, Target
+from .model import Target
 from .offers import Ask, Offer
 from .planner import Planner
 from .ports import Counter
 from .refusals import RefusalCode, RequestFailed
+from .request import Request
 from .usual import Usual
 
 _PATIENCE = 10.0

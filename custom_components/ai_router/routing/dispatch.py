@@ -15,7 +15,7 @@ from .breaker import Breaker
 from .fleet import pause_key, slots_key
 from .offers import Ask, Offer
 from .planner import Draft, Planner
-from .plans import LeftOut, Plan, Why
+from .plans import Because, LeftOut, Plan, Reason, Why
 from .ports import Clock
 from .refusals import RefusalCode, RequestFailed
 from .retries import RetryBudget
@@ -34,6 +34,7 @@ _DYNAMIC: tuple[tuple[Why, RefusalCode], ...] = (
 )
 
 
+_WAITS = Reason(Because.WAITS_FOR_LIMIT)
 # A wall clock is too coarse for the last nanoseconds of a wait: without this, they would be spun away.
 _SHORTEST_WAIT = 0.001
 
@@ -153,7 +154,7 @@ class Dispatcher:
         self._note_refused(draft, [offer for offer in draft.offers if offer not in going])
         if not free:
             for offer in going:
-                draft.reasons[offer.lane.target] += ", waiting for its limit"
+                draft.reasons[offer.lane.target] += (_WAITS,)
         draft.offers = going
         return self.planner.plan(draft)
 
@@ -162,7 +163,7 @@ class Dispatcher:
             refused = self._admission.refusal(offer.claim)
             if refused is not None and refused.bucket is not None:
                 why = Why.OVER_BUDGET if refused.bucket.unit is Unit.MONEY else Why.LIMITED
-                draft.left_out.append(LeftOut(offer.lane.target, why, refused.free_at))
+                draft.left_out.append(LeftOut(offer.lane.target, why, refused.free_at, refused.bucket))
 
     def _worth_waiting(self, refused: Refused, left: float) -> float | None:
         """Return how long to wait in line (seconds); None where it is not worth it.
@@ -270,9 +271,9 @@ class Dispatcher:
         for why, code in _DYNAMIC:
             kept = [left_out for left_out in draft.left_out if left_out.why is why]
             if kept:
-                free_at = min((left_out.free_at for left_out in kept if left_out.free_at is not None), default=None)
-                bucket = self._pause(kept, free_at) or (None if refused is None else refused.bucket)
-                return trip.refuse(code, bucket=bucket, free_at=free_at)
+                first = min(kept, key=lambda left_out: inf if left_out.free_at is None else left_out.free_at)
+                bucket = self._pause(kept, first.free_at) or first.bucket or (refused.bucket if refused else None)
+                return trip.refuse(code, bucket=bucket, free_at=first.free_at)
         return trip.refuse(RefusalCode.NO_CAPABLE_TARGET)
 
     def _pause(self, kept: list[LeftOut], free_at: float | None) -> BucketKey | None:

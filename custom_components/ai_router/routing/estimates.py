@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from .call import Usage
 from .fleet import Fleet, Lane
-from .model import Capability, Target, Usage
+from .model import Capability, Target
 from .money import Picodollars
 
 

@@ -4,17 +4,18 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .admission import Admission
 from .attempt import Trial
 from .benches import Benches
 from .billing import bill
+from .call import Event, Finish, Opened, UsageTotal
 from .config import RouterConfig
 from .failures import MEANING, AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
 from .metrics import Recent
-from .model import Event, Finish, Opened, Structure, Text, UsageTotal
+from .model import Structure, Text
 from .offers import Offer
 from .outcome import Attempt, Outcome, Reply
 from .ports import (
@@ -76,7 +77,8 @@ class Executor:
         lane = offer.lane
         request = trip.request
         entry = trip.entry = Entry(request, ticket, lane.provider.id, lane.model.id, lane.pool)
-        trial = trip.trial = Trial(lane.provider.client, offer.call(request), self._clock)
+        pace = partial(self._admission.limits.one_more, ticket)
+        trial = trip.trial = Trial(lane.provider.client, offer.call(request), self._clock, pace)
         began = self._clock.monotonic()
         failure: Failure | None = _NOT_SENT
         unwritten = False
@@ -123,10 +125,10 @@ class Executor:
             self._learn(trip, offer, failure)
 
     async def _hold(self, trip: Trip, entry: Entry) -> bool:
-        """Put a hold on disk; say whether the configuration is still the one that the attempt was planned under."""
+        """Put a hold on disk; say whether the attempt may still start as it was planned."""
         async with asyncio.timeout_at(trip.deadline):
             await self._ledger.hold(entry)
-        return self._config() is trip.config
+        return self._config() is trip.config and self._admission.may_start(entry.ticket)
 
     def _check_sight(self, offer: Offer, trial: Trial) -> None:
         """Notice pictures that were dropped: the target gets none for a while. Raises `AttemptFailed`."""
@@ -153,10 +155,10 @@ class Executor:
         self, trip: Trip, offer: Offer, entry: Entry, trial: Trial, failure: Failure | None, began: float
     ) -> Outcome:
         ticket, lane = entry.ticket, offer.lane
-        usage, guessed = trial.usage, False
-        if usage is not None and ticket.hold and trial.cost is None and not usage.input_tokens:
-            # Something was read: a count of nothing is one that was not told, or makes no sense.
-            usage, guessed = replace(usage, fresh_in=offer.fit.size.estimate), True
+        told, usage = trial.usage, trial.usage
+        if told is not None and ticket.hold and trial.cost is None:
+            usage = trial.filled(told, offer.fit.size.estimate)
+        guessed = usage != told
         # What is told at the end of a whole answer is all there is, also where the answer itself is no good.
         whole = failure is None or trial.finish is not None
         seen = usage if usage is not None and whole else trial.seen(offer.fit.size.estimate)

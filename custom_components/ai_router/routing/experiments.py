@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from .failures import FailureClass
 from .fleet import Fleet, Lane
-from .model import Request, Target
+from .model import Target
 from .money import Picodollars
 from .outcome import Attempt
 from .ports import CoreEvent, RequestEnded
+from .request import Request
 
 EXPERIMENT = "experiment"
 _REMEMBERED = 1_000
@@ -199,7 +200,12 @@ class Experiments:
 
     def hear(self, event: CoreEvent) -> None:
         """Count a request that has ended, if it was part of an experiment."""
-        if not isinstance(event, RequestEnded) or not self.is_part(event):
+        if not isinstance(event, RequestEnded) or not self._arms:
+            return
+        if not event.attempts:
+            self._hear_kept(event)
+            return
+        if not self.is_part(event):
             return
         attempts = [each for each in event.attempts if each.pool in self._arms]
         pool_id = attempts[0].pool
@@ -215,6 +221,18 @@ class Experiments:
         # A score is for an answer, and another's is not this arm's.
         if failure is None:
             self._remember(event.request.id, _Scored(pool_id, arm, None))
+
+    def _hear_kept(self, event: RequestEnded) -> None:
+        """Remember whose answer was given once more, from the cache or to who asked the same: it can be scored, too.
+
+        It took no attempt, so that it counts for nothing else.
+        """
+        reply = event.reply
+        if reply is None or reply.pool is None or reply.degraded is not None:
+            return
+        arm = self._by_target.get((reply.pool, reply.target))
+        if arm is not None:
+            self._remember(event.request.id, _Scored(reply.pool, arm, None))
 
     def _assigned(self, pool_id: str, request: Request) -> Arm:
         unit = unit_of(request)

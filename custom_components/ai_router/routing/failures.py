@@ -7,8 +7,9 @@ refined for a house.
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from typing import NamedTuple
 
-from .model import RateWindow
+from .call import RateWindow
 
 
 class FailureClass(StrEnum):
@@ -92,8 +93,7 @@ class AttemptFailed(Exception):
         self.failure = failure
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(NamedTuple):
     """What a failure class means for the road.
 
     `again`: the same target may be tried once more when no other is ready. `next`: another target may help.

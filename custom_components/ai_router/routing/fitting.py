@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import ceil
 
 from .config import RouterConfig
 from .fleet import Lane
-from .model import Bounds, Message, Op, Role
+from .model import Message, Op, Role
 from .offers import LEAST_SHARE, Ask, Fit
+from .request import Bounds
 from .tokens import Size, measure
 from .usual import Usual
 
@@ -29,20 +31,21 @@ class Fitting:
         output = self._room(lane, ask, bounds)
         context = lane.model.context
         request = ask.request
+        size = _counted(lane, ask.size)
         if context is None:
-            return Fit(ask.size, output, bounds, request.messages)
+            return Fit(size, output, bounds, request.messages)
         ratio = self._usual.ratio(lane.target)
-        left = _left(context, ask.size, ratio)
+        left = _left(context, size, ratio)
         if left > 0 and left >= output:
-            return Fit(ask.size, output, bounds, request.messages)
+            return Fit(size, output, bounds, request.messages)
         if request.trim and request.op is not Op.EMBED:
-            trimmed = _trimmed(ask, context, ratio, output)
+            trimmed = _trimmed(lane, ask, context, ratio, output)
             if trimmed is not None:
                 return Fit(trimmed[1], output, bounds, trimmed[0], len(request.messages) - len(trimmed[0]))
         usual = self._usual.output(lane.target, request.label)
         least = output if usual is None else min(output, usual * LEAST_SHARE)
         if left > 0 and left * LEAST_SHARE >= least:
-            return Fit(ask.size, left, bounds, request.messages)
+            return Fit(size, left, bounds, request.messages)
         return None
 
     def _room(self, lane: Lane, ask: Ask, bounds: Bounds) -> int:
@@ -55,12 +58,18 @@ class Fitting:
         return output if lane.model.max_output is None else min(output, lane.model.max_output)
 
 
+def _counted(lane: Lane, size: Size) -> Size:
+    """Return the size with its pictures as the target's provider counts them, where that is known."""
+    tokens = lane.provider.picture_tokens
+    return size if tokens is None or not size.shown else size.counted(partial(tokens, lane.model.id))
+
+
 def _left(context: int, size: Size, ratio: float) -> int:
     """Return how many tokens of the context an answer may have."""
     return context - ceil(size.together * ratio)
 
 
-def _trimmed(ask: Ask, context: int, ratio: float, output: int) -> tuple[tuple[Message, ...], Size] | None:
+def _trimmed(lane: Lane, ask: Ask, context: int, ratio: float, output: int) -> tuple[tuple[Message, ...], Size] | None:
     """Leave out as few of the oldest turns as it takes; None where even the last one alone is too long."""
     request = ask.request
     turns = _turns(request.messages)
@@ -68,7 +77,7 @@ def _trimmed(ask: Ask, context: int, ratio: float, output: int) -> tuple[tuple[M
     def without(count: int) -> tuple[tuple[Message, ...], Size]:
         gone = {place for turn in turns[:count] for place in turn}
         messages = tuple(message for place, message in enumerate(request.messages) if place not in gone)
-        return messages, measure(replace(request, messages=messages))
+        return messages, _counted(lane, measure(replace(request, messages=messages)))
 
     # The least count that fits, by halving: measuring a long conversation once for each of its turns would take long.
     low, high = 1, len(turns) - 1

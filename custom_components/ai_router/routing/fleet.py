@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from .budgets import Budget
 from .config import EACH_USER, Member, PoolConfig, ProviderConfig, RouterConfig
-from .model import Caller, Capability, Model, Target
+from .model import Capability, Model, Target
+from .request import Caller
 from .tickets import BucketKey, Scope, Unit, Window
 
 
@@ -35,6 +36,11 @@ def _money(scope: Scope, owner: str, budgets: tuple[Budget, ...]) -> tuple[Bucke
 def target_id(target: Target) -> str:
     """Name a target in the keys of its buckets."""
     return f"{target.provider_id}/{target.model_id}"
+
+
+def target_of(key: BucketKey) -> Target:
+    """Return the target in the key of one of its buckets."""
+    return Target(*key.id.split("/", 1))
 
 
 def told_key(target: Target, unit: Unit) -> BucketKey:

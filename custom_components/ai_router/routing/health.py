@@ -1,7 +1,6 @@
 """How a provider does, and why: judged from its traffic, its breakers and benches, and free checks."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 from typing import NamedTuple
@@ -35,8 +34,7 @@ class HealthReport(NamedTuple):
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class HealthSettings:
+class HealthSettings(NamedTuple):
     """From when on a provider is not well.
 
     Of its last `attempts` within `recent_seconds`, at least `enough`: the shares that failed (0 to 1), and the median

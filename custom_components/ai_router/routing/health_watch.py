@@ -1,14 +1,15 @@
 """Watches over the providers' health: judges it as things happen, and asks those that are silent how they are.
 
 A check is free and authenticated (`Provider.probe`). It tells that a provider can be reached and takes the key, not
-that a model answers: so a good one lets an open breaker try again, and closes none.
+that a model answers: so a good one ends what said that the key is rejected, and lets an open breaker try again, but
+closes none.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
 
-from .benches import Benches
+from .benches import Bench, Benches
 from .breaker import BreakerState
 from .breakers import Breakers
 from .config import ProviderConfig, RouterConfig
@@ -136,6 +137,8 @@ class HealthWatch:
         """Judge whom an event is about."""
         match event:
             case AttemptEnded(_, attempt):
+                if attempt.outcome.failure is None:
+                    self._benches.believe_checks(attempt.target.provider_id)
                 patient = self._patients.get(attempt.target.provider_id)
                 well = patient is not None and patient.announced is Level.HEALTHY and not patient.ailing
                 # One more good answer changes nothing for who is well, unless it was too slow.
@@ -232,7 +235,7 @@ class HealthWatch:
     async def check(self, provider_id: str) -> Failure | None:
         """Ask a provider how it is; return what is wrong. Who comes while it is being asked hears the same answer.
 
-        One that is switched off, or to which nothing may be sent, is not asked. Raises `KeyError` for one that is not
+        That is what the check met, else what makes a provider unhealthy that a check does not meet: no credit, say. One that is switched off, or to which nothing may be sent, is not asked. Raises `KeyError` for one that is not
         there.
         """
         patient = self._patients[provider_id]
@@ -241,12 +244,25 @@ class HealthWatch:
             return _not_asked(why_not)
         check = self._start(provider_id, patient)
         try:
-            return await asyncio.shield(check)
+            return await asyncio.shield(check) or self._unmet(provider_id, patient)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if check.cancelled() and not (task is not None and task.cancelling()):
                 return _not_asked("stopped")
             raise
+
+    def _unmet(self, provider_id: str, patient: _Patient) -> Failure | None:
+        """Return why a provider is unhealthy whose check went well."""
+        if self._patients.get(provider_id) is not patient or self.report(provider_id).level is not Level.UNHEALTHY:
+            return None
+        reason = patient.report.reason
+        benches = self._benches.of_provider(provider_id, self._clock.now()).values()
+        last = self._recent(provider_id).last_failure
+        cls, detail = next(
+            ((bench.cls, bench.detail) for bench in benches if bench.cls == reason),
+            (FailureClass.UNKNOWN, reason or "") if last is None else (last[1], last[2]),
+        )
+        return Failure(cls, Phase.SENT, detail, FailureScope.PROVIDER, billed=Billed.NO)
 
     def _start(self, provider_id: str, patient: _Patient) -> asyncio.Task[Failure | None]:
         if patient.check is None:
@@ -307,11 +323,12 @@ class HealthWatch:
             async with self._turn:
                 # The household may have changed its mind while others were asked.
                 why_not = self._why_not(self._config.providers[provider_id])
+                rejected = self._benches.rejected(provider_id)
                 failure = await self._probed(patient) if why_not is None else _not_asked(why_not)
         finally:
             patient.check = None
         if why_not is None:
-            self._note(provider_id, patient, failure)
+            self._note(provider_id, patient, failure, rejected)
         self._next(provider_id, patient)
         return failure
 
@@ -328,11 +345,13 @@ class HealthWatch:
             return Failure(FailureClass.UNKNOWN, Phase.SENT, type(err).__name__)
         return None
 
-    def _note(self, provider_id: str, patient: _Patient, failure: Failure | None) -> None:
+    def _note(self, provider_id: str, patient: _Patient, failure: Failure | None, rejected: Bench | None) -> None:
         now = self._clock.now()
         if failure is None:
             patient.checked = Checked(now, None)
             self._breakers.reachable(provider_id)
+            if self._benches.key_taken(provider_id, rejected):
+                self._bus(Unbenched(provider_id, None))
         else:
             failed = 1 if patient.checked is None else patient.checked.failed + 1
             patient.checked = Checked(now, failure, failed)
@@ -340,4 +359,6 @@ class HealthWatch:
                 key = self._benches.note(Target(provider_id, ""), failure, now)
                 if key is not None:
                     self._bus(Benched(*key, failure))
+            if failure.cls is FailureClass.CREDENTIAL:
+                self._benches.believe_checks(provider_id)
         self.look(provider_id)

@@ -5,7 +5,7 @@ that providers publish is a whole number, and sums never round.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 from operator import attrgetter, mul
@@ -162,6 +162,14 @@ class Prices:
     def flat(cls, rates: Rates, source: str = "user") -> Prices:
         """Make prices that never change."""
         return cls((PriceSpan(rates),), source)
+
+    def dearer(self, percent: int) -> Prices:
+        """Return these prices with a surcharge on all of them; fractions of a picodollar are rounded up."""
+        spans = [
+            replace(span, rates=Rates(*(-(-amount * (100 + percent) // 100) for amount in astuple(span.rates))))
+            for span in self.spans
+        ]
+        return Prices(spans, self.source, self.as_of)
 
     def at(self, when: float, input_tokens: int) -> Rates:
         """Return the rates for a request of a length at a time."""

@@ -2,14 +2,16 @@
 
 from typing import NamedTuple
 
+from .call import Call
 from .config import RouterConfig
 from .fleet import Lane, request_money
-from .model import NO_BOUNDS, Audio, Bounds, Call, Caller, Capability, Image, Message, Op, Part, Request
+from .model import Audio, Capability, Image, Message, Op, Part
 from .plans import Estimate
 from .refusals import RefusalCode
+from .request import NO_BOUNDS, Bounds, Caller, Request
 from .rules import Rules
 from .tickets import BucketKey, Claim
-from .tokens import Size, measure
+from .tokens import Size, is_whole, measure
 
 # An answer cut to less than half of its usual room would rarely be whole: better another target, or a clear refusal.
 LEAST_SHARE = 2
@@ -50,7 +52,10 @@ class Ask(NamedTuple):
         asked = request.pins.pool
         pool = asked if verdict.pool is None else verdict.pool
         within = None if asked == pool else asked
-        refused = None if may_use(request.caller, config.users) else RefusalCode.NOT_ALLOWED
+        refused = None if may_ask(request.caller, config) else RefusalCode.NOT_ALLOWED
+        # Such a text can neither be sent nor written into the ledger: nothing else may get the blame for it.
+        if refused is None and not all(map(is_whole, (*size.texts, request.label or ""))):
+            refused = RefusalCode.UNREADABLE_TEXT
         for each in (pool, within):
             if each is None:
                 continue
@@ -76,9 +81,15 @@ class Ask(NamedTuple):
         )
 
 
-def may_use(caller: Caller, users: frozenset[str] | None) -> bool:
-    """Say whether a caller is among these users (None: everybody). The house itself, which is nobody, always is."""
-    return users is None or caller.user_id is None or caller.user_id in users
+def may_ask(caller: Caller, config: RouterConfig) -> bool:
+    """Say whether a caller may ask at all: a user and an automation each have to be among those chosen, if any are.
+
+    The house itself, which is neither, always may.
+    """
+    users, automations = config.users, config.automations
+    return (users is None or caller.user_id is None or caller.user_id in users) and (
+        automations is None or caller.automation is None or caller.automation in automations
+    )
 
 
 _MAKES: dict[Op, Capability] = {Op.EMBED: Capability.EMBEDDINGS, Op.IMAGE: Capability.IMAGE_OUT}

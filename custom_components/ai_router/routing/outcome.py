@@ -1,12 +1,13 @@
 """How attempts end, and the reply that comes of them."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .call import Finish, Usage, Vector
 from .failures import Failure, FailureClass, FailureScope
-from .model import Degraded, Finish, Part, Target, Text, Usage, Vector
+from .model import Part, Target, Text
 from .money import Picodollars
 from .plans import Plan
+from .request import Degraded
 
 
 class Outcome(NamedTuple):
@@ -42,8 +43,7 @@ class Attempt(NamedTuple):
     day: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What the caller gets.
 
     A `cached` one took no call of its own: the answer was kept, or an equal request was under way. `saved` is what it

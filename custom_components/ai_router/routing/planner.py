@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from .admission import Admission
 from .benches import Benches
@@ -10,17 +11,21 @@ from .config import PoolConfig
 from .fitting import Fitting
 from .fleet import Fleet, Lane, pool_money
 from .metrics import Recent
-from .model import Bounds, Capability, Request, Target
+from .model import Capability, Target
 from .money import Picodollars
 from .offers import Ask, Offer
-from .plans import Candidate, LeftOut, Plan, Why
+from .plans import Because, Candidate, LeftOut, Plan, Reason, Why
 from .pools import Pools, Stop, why_unable
 from .ports import Clock
 from .pricing import Pricing
+from .request import Bounds, Request
 from .rules import Rules
 from .strategies import Choice, Senses, Strategies
+from .strategies.fixed import PriorityStrategy
 from .tickets import Scope
 from .usual import Usual
+
+_PROBING, _STRATEGY_GONE = Reason(Because.PROBING), Reason(Because.STRATEGY_GONE)
 
 
 @dataclass(slots=True)
@@ -34,7 +39,7 @@ class Draft:
     rule: str | None = None
     confidence: float = 0.0
     choices: dict[str | None, Choice] = field(default_factory=dict)
-    reasons: dict[Target, str] = field(default_factory=dict)
+    reasons: dict[Target, tuple[Reason | str, ...]] = field(default_factory=dict)
     tiers: dict[Target, tuple[bool, int]] = field(default_factory=dict)
 
     def plan(self) -> Plan:
@@ -53,14 +58,11 @@ class Draft:
 
     def _candidate(self, offer: Offer) -> Candidate:
         claim = offer.claim
-        reason = self.reasons[claim.target]
-        if claim.probe:
-            reason = f"{reason}, probing"
-        return Candidate(claim.target, offer.estimate, claim.hold, reason)
+        reasons = self.reasons[claim.target]
+        return Candidate(claim.target, offer.estimate, claim.hold, (*reasons, _PROBING) if claim.probe else reasons)
 
 
-@dataclass(frozen=True, slots=True)
-class Hindsight:
+class Hindsight(NamedTuple):
     """What earlier attempts of the same request taught.
 
     Targets not to try again, providers that failed as a whole and so come last, a context that was too small, that
@@ -114,19 +116,36 @@ class Planner:
     def draft(self, ask: Ask, hindsight: Hindsight = NO_HINDSIGHT) -> Draft:
         """Filter, price and order the targets: those of the first pool, then those of each that is asked in its stead."""
         first = self._pools.first(ask)
-        draft = Draft([], [], [], self._strategy(first.pool, ask), ask.rule)
+        draft = Draft([], [], [], self._strategy(first.pool, ask)[0], ask.rule)
         stop: Stop | None = first
         while stop is not None and ask.refused is None:
             scope = None if stop.pool is None else stop.pool.id
-            choice = Choice(self._strategy(stop.pool, ask), scope, ask, self._senses, [])
+            strategy, as_set = self._strategy(stop.pool, ask)
+            choice = Choice(strategy, scope, ask, self._senses, [])
             at_cap = self._arrange(stop, choice, hindsight, draft)
+            if not as_set:
+                for offer in choice.offers:
+                    draft.reasons[offer.lane.target] += (_STRATEGY_GONE,)
             stop = self._pools.after(stop, at_cap=at_cap)
         if len(draft.choices) > 1 and hindsight.down:
             draft.offers.sort(key=lambda offer: offer.lane.provider.id in hindsight.down)
         return draft
 
-    def _strategy(self, pool: PoolConfig | None, ask: Ask) -> str:
-        return ask.request.pins.strategy or (pool and pool.strategy) or self.fleet.config.strategy
+    def _strategy(self, pool: PoolConfig | None, ask: Ask) -> tuple[str, bool]:
+        """Return how to choose, and whether that is what was set: a setting may name what a plug-in took along.
+
+        That stops no request: then the router's way holds, and at last the household's order. What a request itself
+        names is not replaced, so that it hears of a misspelt name.
+        """
+        asked = ask.request.pins.strategy
+        if asked is not None:
+            return asked, True
+        routers = self.fleet.config.strategy
+        as_set = (pool and pool.strategy) or routers
+        for name in (as_set, routers):
+            if self._strategies.knows(name):
+                return name, name == as_set
+        return PriorityStrategy.name, False
 
     def _arrange(self, stop: Stop, choice: Choice, hindsight: Hindsight, draft: Draft) -> bool:
         """Add to a draft those lanes of a stop that may take the request now, in the order of their strategy.
@@ -161,7 +180,7 @@ class Planner:
             ranked = sorted(ranked, key=lambda place: draft.tiers[place[0].lane.target])
         for offer, reason in ranked:
             draft.offers.append(offer)
-            draft.reasons[offer.lane.target] = reason
+            draft.reasons[offer.lane.target] = (reason,)
         draft.choices[choice.scope] = choice
         return at_cap
 
@@ -204,7 +223,7 @@ class Planner:
             fit = self._fitting.fit(lane, ask, bounds)
         if fit is None:
             return LeftOut(target, Why.CONTEXT_TOO_SMALL)
-        if Capability.VISION in ask.needs and self._benches.is_blind(target, now):
+        if self._benches.is_blind(target, now) and Capability.VISION in ask.needs:
             return LeftOut(target, Why.NO_VISION)
         if self._benches.is_unable(target, ask.needs):
             return LeftOut(target, why_unable(ask.needs & ~Capability.CHAT))

@@ -1,4 +1,4 @@
-"""The plan of a request: the ordered targets with the reason for each place, and those left out."""
+"""The plan of a request: the ordered targets with the reasons for each place, and those left out."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -39,6 +39,44 @@ class Why(StrEnum):
     LEDGER_DOWN = "ledger_down"
 
 
+class Because(StrEnum):
+    """Why a target stands where it stands; each has a text in the translations."""
+
+    PRIORITY = "priority"
+    HOUSEHOLD_ORDER = "household_order"
+    CHANCE = "chance"
+    NAMED = "named"
+    TURN = "turn"
+    NEXT_TURN = "next_turn"
+    SHARE = "share"
+    LOAD = "load"
+    PACE = "pace"
+    PACE_UNKNOWN = "pace_unknown"
+    PRICE = "price"
+    FREE = "free"
+    PRICE_UNKNOWN = "price_unknown"
+    EXPERIENCE = "experience"
+    SUCCESS = "success"
+    NO_EXPERIENCE = "no_experience"
+    EXPLORED = "explored"
+    ARM_DRAWN = "arm_drawn"
+    ARM_STANDS_IN = "arm_stands_in"
+    ANSWERED_BEFORE = "answered_before"
+    PROBING = "probing"
+    WAITS_FOR_LIMIT = "waits_for_limit"
+    STRATEGY_GONE = "strategy_gone"
+
+
+class Reason(NamedTuple):
+    """One of them with its figures: a `share` of 1, `seconds`, a `price` in picodollars, or a `number`."""
+
+    because: Because
+    number: int | None = None
+    share: float | None = None
+    seconds: float | None = None
+    price: Picodollars | None = None
+
+
 class Estimate(NamedTuple):
     """What an attempt is expected to take: tokens in, tokens out at the most, and the price of both."""
 
@@ -53,18 +91,21 @@ class Estimate(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A target in its place in the plan. `hold` is what is reserved for it."""
+    """A target in its place in the plan. `hold` is what is reserved for it.
+
+    The first of the reasons is its strategy's; that of a plug-in may be words, which nobody translates.
+    """
 
     target: Target
     estimate: Estimate
     hold: Picodollars
-    reason: str = ""
+    reasons: tuple[Reason | str, ...] = ()
 
 
 class LeftOut(NamedTuple):
     """A target that is not in the plan, and why.
 
-    `free_at` (wall clock) where time alone mends it; `bucket` is the budget that is used up, where one is.
+    `free_at` (wall clock) where time alone mends it; `bucket` is the budget or limit that is used up, where one is.
     """
 
     target: Target

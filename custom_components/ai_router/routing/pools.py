@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from .config import PoolConfig
 from .fleet import Fleet, Lane
-from .model import NO_BOUNDS, Bounds, Capability, Pins, Target
+from .model import Capability, Target
 from .offers import Ask
 from .plans import LeftOut, Why
+from .request import NO_BOUNDS, Bounds, Pins
 
 _MISSING: tuple[tuple[Capability, Why], ...] = (
     (Capability.CHAT, Why.NO_CHAT),

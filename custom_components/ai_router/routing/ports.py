@@ -1,15 +1,16 @@
 """What the core needs from outside, named as protocols. Adapters live in `providers/`, `storage/` and on the face."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from .breaker import BreakerState
+from .call import Call, Event
 from .failures import Failure
 from .health import Level
-from .model import Call, Event, Model, Request, Target
+from .model import Model, Target
 from .money import Picodollars
 from .outcome import Attempt, Outcome, Reply
+from .request import Request
 from .tickets import BucketKey, Claim, Granted, Refused, Ticket
 
 
@@ -126,16 +127,14 @@ class RequestEnded(NamedTuple):
     reply: Reply | None
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerMoved:
+class BreakerMoved(NamedTuple):
     """A target's breaker has changed its state."""
 
     target: Target
     state: BreakerState
 
 
-@dataclass(frozen=True, slots=True)
-class Benched:
+class Benched(NamedTuple):
     """A provider or one of its models is set aside until mended; `model_id` None is the whole provider."""
 
     provider_id: str
@@ -143,16 +142,14 @@ class Benched:
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Unbenched:
+class Unbenched(NamedTuple):
     """A bench has ended."""
 
     provider_id: str
     model_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Overrun:
+class Overrun(NamedTuple):
     """A bill came in above its hold and took a hard budget over its limit by `amount`."""
 
     provider_id: str
@@ -161,8 +158,7 @@ class Overrun:
     amount: Picodollars
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetCrossed:
+class BudgetCrossed(NamedTuple):
     """Spending has passed a budget's warning mark, or the budget itself (`exceeded`). Told once per window."""
 
     bucket: BucketKey
@@ -172,8 +168,7 @@ class BudgetCrossed:
     exceeded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HealthChanged:
+class HealthChanged(NamedTuple):
     """A provider does better or worse than before; `reason` is a failure class or one of the words of `health`."""
 
     provider_id: str

@@ -6,11 +6,11 @@ from .admission import Admission
 from .budgets import AtCap
 from .config import RouterConfig
 from .fleet import Lane
-from .model import tighter
 from .money import Picodollars, Prices
 from .offers import LEAST_SHARE, Ask, Fit, Offer
 from .plans import Estimate, LeftOut, Why
 from .ports import Clock
+from .request import tighter
 from .tickets import BucketKey, Unit
 from .usual import Usual
 
@@ -53,7 +53,8 @@ class Pricing:
             if take > room:
                 output = _affordable(fit, prices, room, now)
                 if not output:
-                    return self._too_dear(lane, ask, hold)
+                    least = prices.worst(bound, _least(fit), now, pictures)
+                    return self._too_dear(lane, ask, least)
                 take = hold = prices.worst(bound, output, now, pictures)
                 if hold > room:  # a shorter request may stay on a tier that is dearer
                     return self._too_dear(lane, ask, hold)
@@ -110,10 +111,15 @@ class Pricing:
         return LeftOut(lane.target, Why.TOO_EXPENSIVE)
 
 
+def _least(fit: Fit) -> int:
+    """Return to how many output tokens the answer may be cut."""
+    return fit.output if fit.bounds.max_output is not None else ceil(fit.output / LEAST_SHARE)
+
+
 def _affordable(fit: Fit, prices: Prices, room: Picodollars, now: float) -> int:
     """Return to how many output tokens the answer can be cut to fit; 0 if that would be too short to be whole."""
     rate = prices.at(now, fit.size.bound).dearest_output
     if fit.bounds.max_output is not None or not rate:
         return 0
     fitting = (room - prices.worst(fit.size.bound, 0, now, fit.size.pictures)) // rate
-    return fitting if fitting * LEAST_SHARE >= fit.output else 0
+    return fitting if fitting >= _least(fit) else 0

@@ -1,17 +1,21 @@
 """The limits of all providers: those the household has set, and those the providers tell of themselves."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 
+from .call import RateWindow
 from .config import ProviderConfig
 from .fleet import requests_key, slots_key, tokens_key, told_key
 from .limits import Bucket, Limit, LimitStatus, SlidingWindow, Slots, TokenBucket
-from .model import RateWindow, Target
+from .model import Target
 from .ports import Clock
 from .tickets import BucketKey, Ticket, Unit, Window
 from .told import Told
 
 _MINUTE = 60.0
 _HOUR = 3_600.0
+# A wall clock is too coarse for the last nanoseconds of a wait.
+_SHORTEST_WAIT = 0.001
 _UNITS = {
     "requests": Unit.REQUESTS,
     "requests-day": Unit.REQUESTS,
@@ -167,6 +171,23 @@ class ProviderLimits:
         keys = self._told.get(target)
         return {} if keys is None else {key: tokens if key.unit is Unit.TOKENS else 1 for key in keys}
 
+    def one_more(self, ticket: Ticket) -> float:
+        """Count one more request of an attempt that takes several, such as a batch of texts in portions.
+
+        Returns how long (seconds) it has to wait before it is counted and may be sent: 0 for not at all.
+        """
+        told = self.takes(ticket.target, 0)
+        keys = [key for key in {**ticket.takes, **told} if key.unit is Unit.REQUESTS]
+        buckets = {key: bucket for key in keys if (bucket := self._buckets.get(key)) is not None}
+        waits = [_wait(bucket.free_at(1), self._clock.now()) for bucket in buckets.values() if bucket.refuses(1)]
+        if waits:
+            return max(waits)
+        for bucket in buckets.values():
+            bucket.take(1)
+        more = {key: ticket.takes[key] + 1 for key in buckets if key in ticket.takes}
+        ticket.takes = {**ticket.takes, **more}
+        return 0.0
+
     def rates(self, provider_id: str) -> tuple[RateWindow, ...]:
         """Return what a provider's last answer told of its limits."""
         return self._rates.get(provider_id, ())
@@ -209,3 +230,7 @@ class ProviderLimits:
         for target in [target for target in self._told if target.provider_id == provider_id]:
             self._forget(target)
         self.requests(provider_id).reset()
+
+
+def _wait(free_at: float | None, now: float) -> float:
+    return inf if free_at is None else max(free_at - now, _SHORTEST_WAIT)

@@ -16,6 +16,7 @@ class RefusalCode(StrEnum):
     NOT_ALLOWED = "not_allowed"
     UNKNOWN_POOL = "unknown_pool"
     UNKNOWN_STRATEGY = "unknown_strategy"
+    UNREADABLE_TEXT = "unreadable_text"
     NO_CAPABLE_TARGET = "no_capable_target"
     OVER_BUDGET = "over_budget"
     LIMITED = "limited"

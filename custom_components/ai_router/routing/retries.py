@@ -4,15 +4,14 @@ Full jitter after Brooker ("Exponential Backoff and Jitter", AWS, 2015); the bud
 gRPC: requests earn a share of a retry each, so that an outage cannot multiply the traffic.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .ports import Clock
 
 _MINUTE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(NamedTuple):
     """The longest wait before a first retry, doubled for each further one up to `longest` (seconds)."""
 
     base: float = 0.5
@@ -28,8 +27,7 @@ class Backoff:
         return chance * min(seconds, self.longest)
 
 
-@dataclass(frozen=True, slots=True)
-class RetrySettings:
+class RetrySettings(NamedTuple):
     """Every request earns `share` of a retry for the router, and every minute `floor`; at most `floor` are saved up, or one."""
 
     share: float = 0.2

@@ -1,5 +1,6 @@
 """The router: plan, admit, hold, attempt, settle, reply. One road for every caller."""
 
+import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
@@ -9,6 +10,7 @@ from .admission import Admission
 from .bell import Bell
 from .benches import Benches
 from .cache import AnswerCache
+from .call import Event, RateWindow
 from .config import RouterConfig
 from .counting import Counted, count_tokens
 from .dispatch import Dispatcher
@@ -20,14 +22,16 @@ from .fleet import Fleet, pause_key
 from .health import HealthReport
 from .health_watch import HealthWatch
 from .limits import LimitStatus
+from .memory import Memory
 from .metrics import Recent
-from .model import Capability, Event, RateWindow, Request, Target
+from .model import Capability, Target
 from .offers import Ask
 from .outcome import Reply
 from .planner import Planner
 from .plans import Plan
 from .ports import Clock, CoreEvent, Ledger, RequestEnded, Spending, TokenCounter, Unbenched
 from .refusals import RequestFailed
+from .request import Request
 from .retries import RetryBudget
 from .shared_road import SharedRoad
 from .strategies import Strategies
@@ -36,6 +40,7 @@ from .trip import Trip
 from .usual import Usual
 from .waiting_room import WaitingRoom
 
+_LOGGER = logging.getLogger(__name__)
 _ABORT_SECONDS = 2.0
 _DRAIN_STEP = 0.05
 
@@ -107,6 +112,7 @@ class Router:
         self._dispatcher = self._dispatch(Fleet(RouterConfig()))
         self.experiments = Experiments()
         self.subscribe(self.experiments.hear)
+        self.memory = Memory(self._strategies, self._usual)
         self.answers = AnswerCache(clock, chance)
         self._shared = SharedRoad(self._road, self.answers, self._allowed, clock, self._publish)
 
@@ -117,10 +123,11 @@ class Router:
         """The present configuration."""
         return self._dispatcher.planner.fleet.config
 
-    def apply(self, config: RouterConfig, history: Sequence[Spending] = ()) -> None:
+    def apply(self, config: RouterConfig, history: Sequence[Spending] | None = ()) -> None:
         """Take a new configuration. What was sent keeps its target, what waits follows; counters of what stays are kept.
 
-        `history` is what the ledger says was spent: new budgets begin with it.
+        `history` is what the ledger says was spent: new budgets begin with it. None is that it cannot be read now: new
+        hard budgets then let nothing through until it is given.
         """
         before = self.config.providers
         self.answers.apply(config.cache)
@@ -180,7 +187,10 @@ class Router:
 
     def _publish(self, event: CoreEvent) -> None:
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception:  # what is being settled must be settled, whoever listens
+                _LOGGER.exception("A listener failed at %s", type(event).__name__)
         self._health.hear(event)
 
     def recent(self, provider_id: str) -> Recent:

@@ -9,7 +9,8 @@ from datetime import datetime, time, tzinfo
 from typing import NamedTuple
 
 from .config import Conditions, RuleConfig
-from .model import NO_BOUNDS, Bounds, Capability, Op, Request
+from .model import Capability, Op
+from .request import NO_BOUNDS, Bounds, Request
 
 _MEMO_SIZE = 256
 

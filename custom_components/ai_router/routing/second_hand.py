@@ -2,18 +2,20 @@
 
 import json
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 from .cache import Answer
-from .model import Degraded, Finish, Target, Text, Usage
+from .call import Finish, Usage
+from .model import Target, Text
 from .outcome import Attempt, Reply
-from .plans import Candidate, Estimate, Plan
+from .plans import Because, Candidate, Estimate, Plan, Reason
 from .refusals import RequestFailed
+from .request import Degraded
 from .trip import Trip
 
 _NOBODY = Target("", "")
 _NOTHING_USED = Usage(requests=0)
+_ANSWERED_BEFORE = Reason(Because.ANSWERED_BEFORE)
 
 
 def from_kept(answer: Answer, trip: Trip, now: float) -> Reply:
@@ -21,13 +23,13 @@ def from_kept(answer: Answer, trip: Trip, now: float) -> Reply:
     data = None if answer.data is None else json.loads(answer.data)
     usage = answer.usage
     estimate = Estimate(usage.input_tokens, usage.output_tokens, 0)
-    plan = Plan((Candidate(answer.target, estimate, 0, "answered before"),), (), "cache")
+    plan = Plan((Candidate(answer.target, estimate, 0, (_ANSWERED_BEFORE,)),), (), "cache")
     return _reply(trip, now, answer.text, data, answer.target, usage, plan, cached=True, saved=answer.cost)
 
 
 def from_stale(answer: Answer, trip: Trip, now: float) -> Reply:
     """Make an answer past its time the reply to a request that failed."""
-    return _at_own_cost(replace(from_kept(answer, trip, now), saved=0, degraded=Degraded.STALE), trip)
+    return _at_own_cost(from_kept(answer, trip, now)._replace(saved=0, degraded=Degraded.STALE), trip)
 
 
 def from_default(text: str, trip: Trip, now: float) -> Reply | None:
@@ -40,13 +42,12 @@ def from_default(text: str, trip: Trip, now: float) -> Reply | None:
             return None
     plan = trip.plan or Plan((), (), "default")
     reply = _reply(trip, now, text, data, _NOBODY, _NOTHING_USED, plan, cached=False, saved=0)
-    return _at_own_cost(replace(reply, degraded=Degraded.DEFAULT), trip)
+    return _at_own_cost(reply._replace(degraded=Degraded.DEFAULT), trip)
 
 
 def joined(reply: Reply, trip: Trip, now: float) -> Reply:
     """Make another request's reply the reply to one that asked the same meanwhile; `now` is monotonic."""
-    return replace(
-        reply,
+    return reply._replace(
         request_id=trip.request.id,
         data=deepcopy(reply.data),
         cost=0,
@@ -93,8 +94,7 @@ def _reply(
 def _at_own_cost(reply: Reply, trip: Trip) -> Reply:
     """Add what was tried in vain: it may have cost money."""
     attempts: list[Attempt] = trip.attempts
-    return replace(
-        reply,
+    return reply._replace(
         cost=sum(attempt.outcome.cost for attempt in attempts),
         estimated=any(attempt.outcome.estimated for attempt in attempts),
         attempts=tuple(attempts),

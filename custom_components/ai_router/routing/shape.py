@@ -1,10 +1,14 @@
 """Data out of an answer in words, in the shape that was asked for."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .model import JsonObject
+
+_HALVES = re.compile("[\ud800-\udfff]")
+_BIT_64 = 2**64
 
 
 def shaped(text: str, schema: JsonObject) -> Any:
@@ -27,13 +31,23 @@ def shaped(text: str, schema: JsonObject) -> Any:
 
 def _read(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_number)
+        data = json.loads(text, parse_constant=_no_number, parse_int=_integer)
+        # Halves of a character, which only escapes can write, could not be passed on.
+        return json.loads(_HALVES.sub("\ufffd", json.dumps(data, ensure_ascii=False))) if "\\u" in text else data
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+def _integer(digits: str) -> int:
+    """Read a whole number of 64 bits: whoever is given the data writes it as JSON again, and no larger one."""
+    number = int(digits)
+    if not -_BIT_64 // 2 <= number < _BIT_64:
+        raise ValueError("a whole number that is too large")
+    return number
 
 
 _TYPES: dict[str, Callable[[Any], bool]] = {

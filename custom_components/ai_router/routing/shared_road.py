@@ -10,19 +10,20 @@ hears the stream of the one who began it from its first word; where that one did
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from copy import deepcopy
-from dataclasses import replace
 from functools import partial
 from math import inf
 from typing import Protocol
 
 from .cache import Answer, AnswerCache, may_share
 from .cache_key import NoKey, cache_key
+from .call import Event
 from .failures import FailureClass
-from .model import CacheMode, Event, Request, Target
+from .model import Target
 from .offers import Ask
 from .outcome import Reply
 from .ports import Bus, Clock, RequestEnded
 from .refusals import RefusalCode, RequestFailed
+from .request import CacheMode, Request
 from .second_hand import from_default, from_kept, from_stale, joined, joined_refusal
 from .single_flight import Flight, SingleFlight, as_events
 from .trip import Trip
@@ -163,7 +164,7 @@ class SharedRoad:
         reply, failure = flight.reply, flight.failure
         if reply is not None:
             if first:
-                return reply if reply.data is None else replace(reply, data=deepcopy(reply.data))
+                return reply if reply.data is None else reply._replace(data=deepcopy(reply.data))
             self._cache.note_joined(reply.cost)
             return joined(reply, trip, self._clock.monotonic())
         if not flight.over:

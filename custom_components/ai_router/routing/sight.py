@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterable
 
-from .model import Image, Message, Text, Usage
+from .call import Usage
+from .model import Image, Message, Text
 
 type LeastTokens = Callable[[int, int], int]
 """The fewest tokens that a picture of so many pixels (width, height) counts for."""
+
+type PictureTokens = Callable[[str, int, int], int]
+"""The tokens that a model (its id) counts for a picture of so many pixels (width, height)."""
 
 # No tokenizer makes longer tokens of whole texts (characters).
 _LONGEST_TOKEN = 12

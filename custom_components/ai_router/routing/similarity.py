@@ -7,7 +7,7 @@ from math import sqrt, sumprod
 from operator import attrgetter
 from typing import NamedTuple
 
-from .model import Vector
+from .call import Vector
 
 # More numbers than this take longer than the event loop should wait.
 _MANY = 10_000

@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 
 from .bell import Bell
-from .model import Event, Finished, Text, TextDelta, Thinking, ThinkingDelta, ToolCall, ToolCallDone
+from .call import Event, Finished, TextDelta, ThinkingDelta, ToolCallDone
+from .model import Text, Thinking, ToolCall
 from .outcome import Reply
 
 

@@ -5,12 +5,13 @@ largest of the published formulas for the size it is sent at.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import ceil
 
-from .model import Image, Op, Part, Request, Text, Thinking, ToolCall, ToolResult
+from .model import Image, Op, Part, Text, Thinking, ToolCall, ToolResult
+from .request import Request
 
 _BYTES_PER_TOKEN = 3.6
 _TOKENS_PER_MESSAGE = 8
@@ -24,7 +25,7 @@ class Size:
     """A request's input tokens: those to expect, and those that cannot be exceeded.
 
     `longest` are those to expect in a text that is read by itself, None where all is read as one. `pictures` is how
-    many are shown. `texts` are what the estimate of words was made from, `beside` the tokens of it that no text takes.
+    many are shown, `shown` their widths and heights. `texts` are what the estimate of words was made from, `beside` the tokens of it that no text takes.
     """
 
     estimate: int
@@ -33,6 +34,12 @@ class Size:
     pictures: int = 0
     texts: tuple[str, ...] = field(default=(), repr=False, compare=False)
     beside: int = 0
+    shown: tuple[tuple[int, int], ...] = field(default=(), repr=False, compare=False)
+
+    def counted(self, tokens: Callable[[int, int], int]) -> Size:
+        """Return the size by a provider's own formula for a picture of so many pixels (width, height)."""
+        more = sum(tokens(width, height) - _patches(width, height, 28) for width, height in self.shown)
+        return replace(self, estimate=self.estimate + more, beside=self.beside + more)
 
     @property
     def together(self) -> int:
@@ -54,7 +61,7 @@ class Size:
             beside += _patches(width, height, 28)
             bound += picture_bound(width, height)
         estimate = ceil(text_bytes / _BYTES_PER_TOKEN) + beside
-        return cls(estimate, bound, pictures=len(pictures), texts=texts, beside=beside)
+        return cls(estimate, bound, pictures=len(pictures), texts=texts, beside=beside, shown=tuple(pictures))
 
 
 def _patches(width: int, height: int, edge: int) -> int:
@@ -95,6 +102,14 @@ def _texts(part: Part) -> tuple[str, ...]:
 def _bytes(texts: Iterable[str]) -> int:
     # Plain letters need no copy to be counted.
     return sum([len(text) if text.isascii() else len(text.encode(errors="surrogatepass")) for text in texts])
+
+
+def is_whole(text: str) -> bool:
+    """Say whether a text can be written as UTF-8: half a character (a surrogate by itself) cannot."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def measure(request: Request) -> Size:

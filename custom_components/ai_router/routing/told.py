@@ -2,8 +2,8 @@
 
 from typing import override
 
+from .call import RateWindow
 from .limits import Limit, LimitStatus
-from .model import RateWindow
 from .ports import Clock
 from .tickets import BucketKey
 

@@ -4,13 +4,14 @@ from .attempt import Trial
 from .config import RouterConfig
 from .failures import MEANING, Failure, FailureScope
 from .fleet import Lane
-from .model import Request, Target
+from .model import Target
 from .offers import Ask, Offer
 from .outcome import Attempt, Reply
 from .planner import NO_HINDSIGHT, Hindsight
 from .plans import Plan
 from .ports import Entry
 from .refusals import RefusalCode, RequestFailed
+from .request import Request
 from .tickets import BucketKey
 from .waiting_room import Place
 

@@ -1,9 +1,12 @@
 """What a task usually needs: learned from the last answers, so that budgets far from their limit need not be strict."""
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from math import ceil
+from typing import Any
 
-from .model import Target, Usage
+from .call import Usage
+from .model import Target
 from .ports import TokenCounter
 from .tokens import Size
 
@@ -73,3 +76,22 @@ class Usual:
             real = min(high, max(low, usage.input_tokens / estimate))
             known = self._ratios.get(target)
             self._ratios[target] = real if known is None else known + _LEARNING * (real - known)
+
+    # --- what outlives a restart ---------------------------------------------------------------------
+
+    def state(self) -> list[list[Any]]:
+        """Return what is known as plain values."""
+        return [
+            [[*target, label, list(seen)] for (target, label), seen in self._outputs.items()],
+            [[*target, ratio] for target, ratio in self._ratios.items()],
+        ]
+
+    def restore(self, state: Sequence[Sequence[Any]]) -> None:
+        """Take back what an earlier run knew. Raises `ValueError` or `TypeError` for what cannot be read."""
+        outputs, ratios = state
+        for provider_id, model_id, label, seen in outputs:
+            for tokens in seen:
+                self._learn_output((Target(provider_id, model_id), label), int(tokens))
+        low, high = _RATIO_BOUNDS
+        for provider_id, model_id, ratio in ratios:
+            self._ratios[Target(provider_id, model_id)] = min(high, max(low, float(ratio)))

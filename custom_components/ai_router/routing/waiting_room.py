@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from itertools import count
 from typing import override
 
-from .model import Priority, Target
+from .model import Target
+from .request import Priority
 
 _RANK = {Priority.VOICE: 0, Priority.AUTOMATION: 1, Priority.BATCH: 2}
 

@@ -10,11 +10,11 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from ..routing.cache import Answer, StoreStats
-from ..routing.model import Target, Usage
+from ..routing.call import Usage
+from ..routing.model import Target
 
 FILE_NAME = "cache.db"
 
@@ -239,7 +239,7 @@ def _encode(answer: Answer) -> bytes:
         "text": answer.text,
         "data": answer.data,
         "target": answer.target,
-        "usage": asdict(answer.usage),
+        "usage": answer.usage._asdict(),
         "cost": answer.cost,
     }
     return json.dumps(told, separators=(",", ":")).encode()

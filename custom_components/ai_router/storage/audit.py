@@ -1,8 +1,8 @@
 """Who changed what: settings, credentials, budgets, the ledger itself. Never with a secret in it."""
 
 import sqlite3
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from .queries import Reader
 
@@ -28,8 +28,7 @@ class Changed(StrEnum):
     DATA = "data"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One change: when (wall clock), by whom ('' is the house itself), of what kind, of which provider ('' is none).
 
     `text` says in a few words what it was: names of settings and amounts, never a key.

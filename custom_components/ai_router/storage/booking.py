@@ -7,7 +7,6 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -46,8 +45,7 @@ _OUTPUT = slice(_ROW.index("text_out"), _ROW.index("image_out") + 1)
 _CACHED, _LATENCY = _ROW.index("cache_read"), _ROW.index("latency")
 
 
-@dataclass(frozen=True, slots=True)
-class SettledHold:
+class SettledHold(NamedTuple):
     """A hold whose settle was lost, now booked in full; `day` is the household's date it was held on."""
 
     attempt_id: str

@@ -34,7 +34,7 @@ _COLUMNS = (
 )
 _HEADER = tuple("cost_usd" if name == "cost" else name for name in _COLUMNS)
 _ID, _STARTED, _COST = _COLUMNS.index("attempt_id"), _COLUMNS.index("started"), _COLUMNS.index("cost")
-_NAMED = _COLUMNS.index("provider_id"), _COLUMNS.index("user_id")
+_NAMED = tuple(_COLUMNS.index(name) for name in ("provider_id", "pool", "user_id"))
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _COUNT = """
@@ -57,7 +57,7 @@ async def export(
 ) -> AsyncGenerator[str]:
     """Yield the settled attempts of some days (YYYY-MM-DD), both included, the oldest first, with a header.
 
-    Each piece is some whole lines. `names` has what to write for the ids of providers and users. Text that a
+    Each piece is some whole lines. `names` has what to write for the ids of providers, pools and users. Text that a
     spreadsheet would take for a formula gets an apostrophe before it. Costs are exact dollars, `started` is UTC.
     Raises `TooManyRows` before the first piece, `ValueError` for what is no day, and `LedgerUnavailable`.
     """

@@ -15,6 +15,7 @@ from ..routing.ports import Entry, LedgerUnavailable
 from .audit import Change, append
 from .booking import SavedRow, SettledHold, held_row, settle_held, settled_row
 from .database import FILE_NAME
+from .names import write
 from .queries import Reader, Recent, Spent, UsageRow
 from .retention import purge, retain
 from .snapshot import SnapshotStopped, copy
@@ -80,6 +81,11 @@ class SqliteLedger:
         """How many settles are lost to the ledger: free ones in excess, late ones, those SQLite refuses."""
         return self._writer.dropped
 
+    @property
+    def failing(self) -> str:
+        """Why nothing can be written at present; empty while all is well."""
+        return self._writer.failing
+
     async def hold(self, entry: Entry) -> None:
         """Put a hold on disk. Raises `LedgerUnavailable`: then nothing may be sent."""
         self._granting = True
@@ -96,9 +102,15 @@ class SqliteLedger:
             raise
 
     def settle(self, entry: Entry, outcome: Outcome) -> None:
-        """Book an attempt's end, once: a second settle changes nothing. Returns at once."""
-        attempt_id = entry.ticket.attempt_id
-        keep = attempt_id in self._held or outcome.cost > 0
+        """Book an attempt's end, once: a second settle changes nothing. Returns at once.
+
+        One that was to cost something, was not sent and has no hold on disk has never been.
+        """
+        attempt_id, failure = entry.ticket.attempt_id, outcome.failure
+        held = attempt_id in self._held
+        if entry.ticket.hold and not held and failure is not None and failure.phase is Phase.UNSENT:
+            return
+        keep = held or outcome.cost > 0
         self._held.discard(attempt_id)
         self._writer.settle(settled_row(entry, outcome), keep=keep)
 
@@ -116,6 +128,10 @@ class SqliteLedger:
         """Put a change of settings, credentials, budgets or data on disk. Raises `LedgerUnavailable`."""
         await asyncio.wrap_future(self._writer.run(lambda connection: append(connection, change)))
 
+    async def name(self, names: Mapping[str, str], now: float) -> None:
+        """Put names on disk by the id of what they are of; `now` is wall clock. Raises `LedgerUnavailable`."""
+        await asyncio.wrap_future(self._writer.run(lambda connection: write(connection, names, now)))
+
     async def retain(self, today: str, days: int) -> int:
         """Delete settled attempts older than so many full days before today (YYYY-MM-DD), and return how many.
 
@@ -126,7 +142,7 @@ class SqliteLedger:
     async def purge(self, before_day: str | None) -> int:
         """Delete attempts and sums of the days before one (YYYY-MM-DD), None for all; return how many attempts.
 
-        What is held and the audit stay. Raises `ValueError` and `LedgerUnavailable`.
+        What is held, the audit and the names stay. Raises `ValueError` and `LedgerUnavailable`.
         """
         return await purge(self._writer, before_day)
 

@@ -1,8 +1,8 @@
 """How well providers and models answer: success, latency, errors, and all of it over time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from ..routing.failures import FailureClass
 from ..routing.money import Picodollars
@@ -29,8 +29,7 @@ _PERCENTS = (50, 90, 99)
 _KEYS = ("day", "provider_id", "model_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
+class Quality(NamedTuple):
     """How attempts that agree in `key` ended, `judged` without those that failed for their request's own sake.
 
     `success_rate` is a share of these (0 to 1). `p50`, `p90` and `p99` are seconds, to within 5 percent, that so many
@@ -51,8 +50,7 @@ class Quality:
         return self.answers / self.judged if self.judged else None
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorShare:
+class ErrorShare(NamedTuple):
     """How many attempts failed with a class, and its share (0 to 1) of all failures."""
 
     failure: str
@@ -60,8 +58,7 @@ class ErrorShare:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """The attempts that began in one interval. `start` is wall clock; `latency` the answers' mean seconds, if any."""
 
     start: float

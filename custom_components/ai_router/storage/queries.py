@@ -4,10 +4,9 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from heapq import nsmallest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..routing.money import Picodollars
 from ..routing.ports import LedgerUnavailable
@@ -20,8 +19,7 @@ RECENT_ROWS = 10_000
 """How far back `recent` looks for one provider: a bound on its work, instead of one more index to keep."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(NamedTuple):
     """What one provider has settled on one of the household's days (YYYY-MM-DD); `requests` counts attempts."""
 
     provider_id: str
@@ -30,8 +28,7 @@ class Spent:
     requests: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
+class Recent(NamedTuple):
     """One settled attempt. `failure` is its class; '' in a name stands for none."""
 
     attempt_id: str
@@ -54,8 +51,7 @@ class Recent:
     first_token: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRow:
+class UsageRow(NamedTuple):
     """Sums over attempts that agree in `key`, which follows the dimensions asked for; `latency` is a sum of seconds."""
 
     key: tuple[str, ...]
@@ -78,8 +74,7 @@ class UsageRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Averages:
+class Averages(NamedTuple):
     """What an attempt took on average: picodollars, tokens, seconds."""
 
     cost: float

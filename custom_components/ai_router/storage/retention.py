@@ -39,7 +39,7 @@ async def purge(writer: Writer, before_day: str | None) -> int:
     """Delete settled attempts and all sums of the days before one (YYYY-MM-DD), or of all; return how many attempts.
 
     A budget window that reaches into these days starts from what is left at the next start of the router. The audit
-    stays. The pages set free are given back to the disk step by step (`incremental_vacuum`, which needs no second
+    and the names stay. The pages set free are given back to the disk step by step (`incremental_vacuum`, which needs no second
     copy of the file as VACUUM does); a file that was begun with schema 1 keeps them for later use.
     Raises `ValueError` and `LedgerUnavailable`.
     """

@@ -5,7 +5,7 @@
 
 from ..routing.ports import LedgerUnavailable
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 DIMENSIONS = ("day", "provider_id", "model_id", "pool", "user_id", "label", "source", "op")
 """What usage can be summed by. '' stands for none."""
@@ -107,12 +107,20 @@ CREATE TABLE audit (
 ) STRICT;
 """
 
+_VERSION_3 = """
+CREATE TABLE names (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    written REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 
 class LedgerTooNew(LedgerUnavailable):
     """The file was written by a newer version of the integration; it is left as it is."""
 
 
-MIGRATIONS = (_VERSION_1, _VERSION_2)
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 """`MIGRATIONS[n]` leads from version n to n + 1; each is applied in one transaction."""
 
 

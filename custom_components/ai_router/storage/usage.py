@@ -1,7 +1,6 @@
 """Sums over the household's days (YYYY-MM-DD), and where spending is going."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
@@ -19,8 +18,7 @@ _FIRST_DAY = "SELECT min(day) FROM usage"
 _SAVED_KEYS = ("day", "provider_id", "model_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """What answers from the cache would have cost; `key` follows the dimensions asked for."""
 
     key: tuple[str, ...]

@@ -15,6 +15,7 @@ from typing import Any
 from ..routing.ports import LedgerUnavailable
 from .booking import Row, book
 from .database import Opening, open_database
+from .schema import SCHEMA_VERSION
 
 QUEUE_ROWS = 10_000
 """How many rows may wait: beyond it holds are refused and settles that need not be kept are dropped.
@@ -72,6 +73,7 @@ class Writer:
         self.opened: Future[Opening] = Future()
         self.commits = 0
         self.dropped = 0
+        self.failing = ""
         self._directory = directory
         self._now = now
         self._at_end = at_end
@@ -158,12 +160,12 @@ class Writer:
             self.opened.set_exception(err)
             return
         except (OSError, sqlite3.Error) as err:
-            self.opened.set_exception(LedgerUnavailable(f"the ledger cannot be opened: {err}"))
+            self.opened.set_exception(LedgerUnavailable(str(err)))
             return
         self.opened.set_result(opening)
         while work := self._take():
             batch, jobs = work
-            written = self._write(connection, batch) if batch else True
+            written = self._write(connection, batch) if batch or self._backoff else True
             for future, job in jobs:
                 self._do(connection, future, job if written else _unwritten)
         self._at_end()
@@ -189,18 +191,18 @@ class Writer:
         return self._due is not None and self._due <= monotonic()
 
     def _next(self) -> _Batch:
-        """Take what is queued. After a failure holds try their luck alone: a long queue would cost them much CPU."""
+        """Take what is queued: holds at once, settles when they are due, as many together cost little more than one."""
         batch, self._queue = self._queue, _Batch()
-        if self._backoff and not (self._closing or self._jobs or self._settles_due()):
-            self._queue.settles, batch.settles = batch.settles, []
-        else:
+        if self._closing or self._jobs or self._settles_due():
             self._due = None
+        else:
+            self._queue.settles, batch.settles = batch.settles, []
         return batch
 
     def _write(self, connection: sqlite3.Connection, batch: _Batch) -> bool:
-        """Commit a batch, and say whether nothing of it waits for another try."""
+        """Commit a batch, and say whether nothing of it waits for another try. An empty one shows if that works again."""
         try:
-            _transact(connection, lambda on: book(on, batch.holds, batch.settles))
+            _transact(connection, (lambda on: book(on, batch.holds, batch.settles)) if batch else _touch)
         except _ROW_FAULTS as err:
             if len(batch) > 1:
                 first, second = batch.halves()
@@ -212,7 +214,7 @@ class Writer:
             self._fail(batch, err)
             return False
         else:
-            self.commits += 1
+            self.commits += bool(batch)
             _tell(batch.waiters, None)
             self._dropping = False
             if self._backoff:
@@ -225,16 +227,18 @@ class Writer:
         if not self._backoff:
             _LOGGER.error("The ledger cannot be written, so no paid attempt can start: %s", err)
         self._backoff = min(self._backoff * 2 or _FIRST_BACKOFF, _LONGEST_BACKOFF)
+        self.failing = str(err) or type(err).__name__
         with self._lock:
             if not self._closing:
                 self._queue.settles[:0] = batch.settles
-                self._due = monotonic() + self._backoff if self._queue.settles else None
+                self._due = monotonic() + self._backoff
                 return
         # Paid ones are safe all the same: their holds are on disk and are settled at the next start.
         self._drop(len(batch.settles), "it was closed while it could not be written")
 
     def _recover(self) -> None:
         _LOGGER.warning("The ledger can be written again")
+        self.failing = ""
         with self._lock:
             self._backoff = 0.0
             if self._queue.settles:
@@ -268,6 +272,11 @@ def _transact[R](connection: sqlite3.Connection, job: Job[R]) -> R:
             connection.execute("ROLLBACK")
         raise
     return result
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    """Write a page as it is: on a full disk that fails as any row would."""
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _unwritten(_: sqlite3.Connection) -> None:

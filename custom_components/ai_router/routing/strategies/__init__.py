@@ -1,13 +1,14 @@
 """In which order the targets of a plan are tried. One small class for each way to choose."""
 
 import logging
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any
 
 from ..fleet import Lane
 from ..model import Target
 from ..offers import Ask, Offer
 from ..outcome import Outcome
-from ..plans import Why
+from ..plans import Because, Reason, Why
 from .adaptive import AdaptiveStrategy
 from .cheapest import CheapestStrategy
 from .choice import Choice, Ranked, Senses, Strategy
@@ -17,7 +18,7 @@ from .fixed import ManualStrategy, PriorityStrategy, RandomStrategy
 from .load import LeastLoadedStrategy
 from .turns import RoundRobinStrategy, WeightedStrategy
 
-__all__ = ["STRATEGIES", "Choice", "Ranked", "Senses", "Strategies", "Strategy"]
+__all__ = ["OWN", "STRATEGIES", "Choice", "Ranked", "Senses", "Strategies", "Strategy"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
         ExperimentStrategy,
     )
 }
+OWN = frozenset(STRATEGIES)
+"""The names of those that no plug-in brings."""
 
 
 class Strategies:
@@ -51,12 +54,13 @@ class Strategies:
         self._made: dict[str, Strategy] = {}
         self._learners: dict[str, Strategy] = {}
         self._targets: Set[Target] = frozenset()
+        self._scopes: Set[str | None] = frozenset()
         for name in STRATEGIES:
-            self._knows(name)
+            self.knows(name)
 
     def apply(self, targets: Set[Target], scopes: Set[str | None]) -> None:
         """Forget targets and scopes that are gone."""
-        self._targets = targets
+        self._targets, self._scopes = targets, scopes
         for name, strategy in self._made.items():
             try:
                 strategy.keep(targets, scopes)
@@ -65,7 +69,7 @@ class Strategies:
 
     def bars(self, choice: Choice, lane: Lane) -> Why | None:
         """Say why a lane is not for a choice at all; None if it may be."""
-        if not self._knows(choice.strategy):
+        if not self.knows(choice.strategy):
             return Why.UNKNOWN_STRATEGY
         try:
             return self._made[choice.strategy].bars(choice, lane)
@@ -73,8 +77,8 @@ class Strategies:
             _LOGGER.exception("The strategy %s failed", choice.strategy)
             return None
 
-    def _knows(self, name: str) -> bool:
-        # A plug-in may have brought it since, or have taken it along.
+    def knows(self, name: str) -> bool:
+        """Say whether there is such a way to choose: a plug-in may have brought it since, or have taken it along."""
         make = STRATEGIES.get(name)
         if make is None:
             self._made.pop(name, None)
@@ -101,7 +105,7 @@ class Strategies:
             _LOGGER.exception("The strategy %s failed", choice.strategy)
         else:
             _LOGGER.error("The strategy %s did not put the offers in order that it was given", choice.strategy)
-        return [(offer, "in the household's order") for offer in choice.offers]
+        return [(offer, Reason(Because.HOUSEHOLD_ORDER)) for offer in choice.offers]
 
     def took(self, choice: Choice, rivals: Sequence[Offer]) -> None:
         """Tell who was granted: the first of `rivals`, all of whom could have been."""
@@ -119,3 +123,31 @@ class Strategies:
                 strategy.learn(ask, target, outcome, now)
             except Exception:
                 _LOGGER.exception("The strategy %s failed", name)
+
+    # --- what outlives a restart ---------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return what all of them have learned, as plain values."""
+        states: dict[str, Any] = {}
+        for name, strategy in self._made.items():
+            try:
+                state = strategy.state()
+            except Exception:
+                _LOGGER.exception("The strategy %s failed", name)
+            else:
+                if state is not None:
+                    states[name] = state
+        return states
+
+    def restore(self, states: Mapping[str, Any]) -> None:
+        """Take back what was learned in an earlier run; one that cannot read it begins anew."""
+        for name, state in states.items():
+            if not self.knows(name):
+                continue
+            try:
+                self._made[name].restore(state)
+                self._made[name].keep(self._targets, self._scopes)
+            except Exception:
+                _LOGGER.exception("What the strategy %s had learned cannot be read", name)
+                del self._made[name]
+                self.knows(name)

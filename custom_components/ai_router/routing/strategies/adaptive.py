@@ -5,11 +5,12 @@ from collections.abc import Sequence, Set
 from functools import lru_cache
 from math import cos, exp, log, pi, sin, sqrt
 from statistics import median
-from typing import NamedTuple, override
+from typing import Any, NamedTuple, override
 
 from ..model import Capability, Op, Target
 from ..offers import Ask
 from ..outcome import Outcome
+from ..plans import Because, Reason
 from .cheapest import expected_prices
 from .choice import Choice, Ranked, Strategy
 
@@ -19,6 +20,8 @@ _DISCOUNT = 0.995
 _EXPLORED = 0.02
 _KINDS = 64
 _LONG = 4_000
+# So many targets of the kinds that were seen last are kept over a restart.
+_KEPT = 2_000
 _KIND_NEEDS = Capability.VISION | Capability.TOOLS | Capability.STRUCTURED
 # What is believed of a target of which nothing is known, as if from so many attempts: mostly good, at the others' pace,
 # give or take a factor of two.
@@ -124,7 +127,7 @@ class AdaptiveStrategy(Strategy):
         ranked = [(offers[place], _reason(arms[place])) for place in places]
         if len(offers) > 1 and choice.senses.chance() < _EXPLORED:
             offer, _ = ranked.pop(choice.draw(len(ranked)))
-            ranked.insert(0, (offer, "tried to learn"))
+            ranked.insert(0, (offer, Reason(Because.EXPLORED)))
         return ranked
 
     @override
@@ -149,6 +152,26 @@ class AdaptiveStrategy(Strategy):
         for kind, known in self._kinds.items():
             self._kinds[kind] = {target: arm for target, arm in known.items() if target in targets}
 
+    @override
+    def state(self) -> Any:
+        state: list[list[Any]] = []
+        left = _KEPT
+        for kind, known in reversed(self._kinds.items()):
+            left -= len(known)
+            if left < 0:
+                break
+            arms = [[*target, arm.good, arm.bad, arm.timed, arm.logs, arm.squares] for target, arm in known.items()]
+            state.append([kind.op, kind.needs.value, kind.long, kind.live, arms])
+        return state
+
+    @override
+    def restore(self, state: Any) -> None:
+        for op, needs, long, live, arms in reversed(state):
+            known = self._kinds[Kind(Op(op), Capability(needs), long, live)] = {}
+            for provider_id, model_id, *figures in arms:
+                arm = known[Target(provider_id, model_id)] = Arm()
+                arm.good, arm.bad, arm.timed, arm.logs, arm.squares = map(float, figures)
+
 
 def _cheapness(choice: Choice) -> list[float]:
     """Rate the expected prices from 0 to 1 against the usual one; an unknown price is taken for a dear one."""
@@ -167,7 +190,7 @@ def _normal(choice: Choice) -> tuple[float, float]:
     return length * cos(angle), length * sin(angle)
 
 
-def _reason(arm: Arm) -> str:
-    if not arm.timed:
-        return "not known yet" if not arm.bad else f"{arm.likely:.0%} good"
-    return f"{arm.likely:.0%} good in about {exp(arm.logs / arm.timed):.2f} s"
+def _reason(arm: Arm) -> Reason:
+    if arm.timed:
+        return Reason(Because.EXPERIENCE, share=arm.likely, seconds=exp(arm.logs / arm.timed))
+    return Reason(Because.SUCCESS, share=arm.likely) if arm.bad else Reason(Because.NO_EXPERIENCE)

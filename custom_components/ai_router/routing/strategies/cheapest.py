@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import override
 
-from ..money import Picodollars, to_dollars
+from ..money import Picodollars
+from ..plans import Because, Reason
 from .choice import Choice, Ranked, Strategy
 
 
@@ -48,7 +49,7 @@ def expected_prices(choice: Choice) -> list[Picodollars | None]:
     return expected
 
 
-def _reason(price: Picodollars | None) -> str:
+def _reason(price: Picodollars | None) -> Reason:
     if price is None:
-        return "price not known"
-    return f"about {to_dollars(price):.6f} USD" if price else "free"
+        return Reason(Because.PRICE_UNKNOWN)
+    return Reason(Because.PRICE, price=price) if price else Reason(Because.FREE)

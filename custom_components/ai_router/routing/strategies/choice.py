@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..fleet import Lane
 from ..model import Target
 from ..offers import Ask, Offer
 from ..outcome import Outcome
-from ..plans import Why
+from ..plans import Reason, Why
 from ..ports import Clock
 from ..tickets import Load
 from ..usual import Usual
 
-# An offer in its place, and in a few words why it stands there.
-type Ranked = tuple[Offer, str]
+# An offer in its place, and why it stands there; a plug-in has no translations here, and says it in a few words.
+type Ranked = tuple[Offer, Reason | str]
 
 
 class Senses(NamedTuple):
@@ -73,3 +73,10 @@ class Strategy(Protocol):
 
     def keep(self, targets: Set[Target], scopes: Set[str | None]) -> None:
         """Forget what is known of all other targets and scopes: they are gone."""
+
+    def state(self) -> Any:
+        """Return what is learned as plain values that JSON can carry, to be kept over a restart; None is nothing."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Take back what `state` gave in an earlier run; `keep` is called afterwards."""

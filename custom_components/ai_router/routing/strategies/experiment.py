@@ -5,8 +5,10 @@ from typing import override
 
 from ..experiments import EXPERIMENT, Arm, arm_of, draw, unit_of
 from ..fleet import Lane
-from ..plans import Why
+from ..plans import Because, Reason, Why
 from .choice import Choice, Ranked, Strategy
+
+_DRAWN, _STANDS_IN = Reason(Because.ARM_DRAWN), Reason(Because.ARM_STANDS_IN)
 
 
 class ExperimentStrategy(Strategy):
@@ -29,4 +31,4 @@ class ExperimentStrategy(Strategy):
                 lots[arm] = draw(choice.scope, unit, arm, lane.weight)
         first = max(lots, key=lots.__getitem__, default=None)
         offers = sorted(choice.offers, key=lambda offer: -lots[arm_of(offer.lane)])
-        return [(offer, "the arm that was drawn" if arm_of(offer.lane) == first else "another arm") for offer in offers]
+        return [(offer, _DRAWN if arm_of(offer.lane) == first else _STANDS_IN) for offer in offers]

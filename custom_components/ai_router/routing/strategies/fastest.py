@@ -3,16 +3,19 @@
 from collections.abc import Sequence, Set
 from math import exp
 from statistics import median
-from typing import NamedTuple, override
+from typing import Any, NamedTuple, override
 
 from ..model import Capability, Op, Target
 from ..offers import Ask
 from ..outcome import Outcome
+from ..plans import Because, Reason
 from .choice import Choice, Ranked, Strategy
 
 # Within so many seconds two thirds of a jump are forgotten.
 _DECAY = 15.0
 _LEARNING = 0.125
+# So many of the newest paces are kept over a restart.
+_KEPT = 2_000
 # How many answers a target stays known without one of its own, for each target of the choice.
 _KNOWN_FOR = 50
 
@@ -24,26 +27,26 @@ class Pace:
     little. What is usual does not fade with time alone: in a house, minutes pass between two requests.
     """
 
-    __slots__ = ("_at", "_peak", "_usual", "number")
+    __slots__ = ("_at", "_peak", "number", "usual")
 
     def __init__(self, seconds: float, now: float, number: int) -> None:
         """Begin with a first measurement, and its number among all."""
-        self._usual = seconds
+        self.usual = seconds
         self._peak = 0.0
         self._at = now
         self.number = number
 
     def seconds(self, now: float) -> float:
         """Return what to expect now (monotonic seconds)."""
-        return self._usual + self._peak * exp((self._at - now) / _DECAY)
+        return self.usual + self._peak * exp((self._at - now) / _DECAY)
 
     def note(self, seconds: float, now: float, number: int) -> None:
         """Note a measurement."""
         expected = max(self.seconds(now), seconds)
         # The longer only others answered, the less the old measurements are worth.
         learning = max(_LEARNING, 1 - exp((self.number - number) / _KNOWN_FOR))
-        self._usual += (seconds - self._usual) * learning
-        self._peak = max(0.0, expected - self._usual)
+        self.usual += (seconds - self.usual) * learning
+        self._peak = max(0.0, expected - self.usual)
         self._at = now
         self.number = number
 
@@ -129,6 +132,22 @@ class FastestStrategy(Strategy):
     def keep(self, targets: Set[Target], scopes: Set[str | None]) -> None:
         self._paces = {kind: pace for kind, pace in self._paces.items() if kind.target in targets}
 
+    @override
+    def state(self) -> Any:
+        newest = sorted(self._paces.items(), key=lambda item: -item[1].number)[:_KEPT]
+        return [
+            self._answers,
+            [[*kind.target, kind.op, kind.first, kind.pictures, pace.usual, pace.number] for kind, pace in newest],
+        ]
 
-def _reason(seconds: float | None) -> str:
-    return "not timed yet" if seconds is None else f"about {seconds:.2f} s"
+    @override
+    def restore(self, state: Any) -> None:
+        self._answers, paces = state
+        for provider_id, model_id, op, first, pictures, usual, number in paces:
+            kind = _Kind(Target(provider_id, model_id), Op(op), first, pictures)
+            # What was a peak then is over.
+            self._paces[kind] = Pace(usual, 0.0, number)
+
+
+def _reason(seconds: float | None) -> Reason:
+    return Reason(Because.PACE_UNKNOWN) if seconds is None else Reason(Because.PACE, seconds=seconds)

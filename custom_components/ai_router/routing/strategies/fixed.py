@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import override
 
 from ..fleet import Lane
-from ..model import Pins
-from ..plans import Why
+from ..plans import Because, Reason, Why
+from ..request import Pins
 from .choice import Choice, Ranked, Strategy
+
+_BY_CHANCE, _NAMED = Reason(Because.CHANCE), Reason(Because.NAMED)
 
 
 class PriorityStrategy(Strategy):
@@ -16,7 +18,7 @@ class PriorityStrategy(Strategy):
 
     @override
     def order(self, choice: Choice) -> Sequence[Ranked]:
-        return [(offer, f"priority {offer.lane.provider.priority}") for offer in choice.offers]
+        return [(offer, Reason(Because.PRIORITY, offer.lane.provider.priority)) for offer in choice.offers]
 
 
 class RandomStrategy(Strategy):
@@ -31,7 +33,7 @@ class RandomStrategy(Strategy):
         for last in range(len(offers) - 1, 0, -1):
             drawn = choice.draw(last + 1)
             offers[last], offers[drawn] = offers[drawn], offers[last]
-        return [(offer, "drawn by chance") for offer in offers]
+        return [(offer, _BY_CHANCE) for offer in offers]
 
 
 class ManualStrategy(Strategy):
@@ -51,7 +53,7 @@ class ManualStrategy(Strategy):
         offers = choice.offers
         if len(offers) > 1:
             offers = sorted(offers, key=lambda offer: _named_at(offer.lane, pins))
-        return [(offer, "named by the caller") for offer in offers]
+        return [(offer, _NAMED) for offer in offers]
 
 
 def _named_at(lane: Lane, pins: Pins) -> tuple[int, int]:

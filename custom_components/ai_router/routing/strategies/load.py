@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import override
 
+from ..plans import Because, Reason
 from .choice import Choice, Ranked, Strategy
 
 
@@ -16,4 +17,4 @@ class LeastLoadedStrategy(Strategy):
         chance = choice.senses.chance
         places = [(choice.load(offer), chance(), place) for place, offer in enumerate(choice.offers)]
         places.sort()
-        return [(choice.offers[place], f"{load.target} under way") for load, _, place in places]
+        return [(choice.offers[place], Reason(Because.LOAD, load.target)) for load, _, place in places]

@@ -6,8 +6,10 @@ from typing import override
 from ..fleet import Lane
 from ..model import Target
 from ..offers import Offer
-from ..plans import Why
+from ..plans import Because, Reason, Why
 from .choice import Choice, Ranked, Strategy
+
+_TURN, _NEXT_TURN = Reason(Because.TURN), Reason(Because.NEXT_TURN)
 
 
 class RoundRobinStrategy(Strategy):
@@ -28,7 +30,7 @@ class RoundRobinStrategy(Strategy):
     def order(self, choice: Choice) -> Sequence[Ranked]:
         turns = self._turns.get(choice.scope, {})
         offers = sorted(choice.offers, key=lambda offer: turns.get(offer.lane.target, 0))
-        return [(offer, "next in turn" if place else "its turn") for place, offer in enumerate(offers)]
+        return [(offer, _NEXT_TURN if place else _TURN) for place, offer in enumerate(offers)]
 
     @override
     def took(self, choice: Choice, rivals: Sequence[Offer]) -> None:
@@ -65,7 +67,7 @@ class WeightedStrategy(Strategy):
         offers = sorted(
             choice.offers, key=lambda offer: -(owed.get(offer.lane.target, 0.0) + shares[offer.lane.target])
         )
-        return [(offer, f"share {shares[offer.lane.target]:.0%}") for offer in offers]
+        return [(offer, Reason(Because.SHARE, share=shares[offer.lane.target])) for offer in offers]
 
     @override
     def took(self, choice: Choice, rivals: Sequence[Offer]) -> None:
