@@ -112,6 +112,8 @@ def _check_thinking(body: dict[str, Any], traits: Traits) -> None:
     _only(output, "output_config", set(), {"effort", "format"})
     if "effort" in output and output["effort"] not in traits.efforts:
         raise error(400, "output_config.effort: this model does not support this effort.")
+    if traits.sampling and {"temperature", "top_p"} <= body.keys():
+        raise error(400, "`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
     for name in ("temperature", "top_p"):
         if name in body and not traits.sampling:
             raise error(400, f"{name}: is not supported by this model")
@@ -174,8 +176,26 @@ def _check_messages(body: dict[str, Any], traits: Traits, pictures: list[bytes])
                     raise error(400, f"{where}: `tool_use` ids must be unique")
             case _:
                 raise error(400, f"{where}.role: Input should be 'user' or 'assistant'")
+    _check_end(messages, body.get("thinking", {}))
+
+
+def _check_end(messages: list[Any], thinking: dict[str, Any]) -> None:
+    """Refuse a beginning of the answer, and a loop over tools that models with a budget did not begin with a thought."""
     if messages[-1]["role"] == "assistant":
         raise error(400, "This model does not support assistant message prefill.")
+    if thinking.get("type") != "enabled":
+        return
+    number = max((number for number, each in enumerate(messages) if each["role"] == "assistant"), default=-1)
+    if number < 0 or isinstance(messages[number]["content"], str):
+        return
+    first = messages[number]["content"][0]["type"]
+    if any(block["type"] == "tool_use" for block in messages[number]["content"]) and "thinking" not in first:
+        raise error(
+            400,
+            f"messages.{number}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{first}`. When "
+            "`thinking` is enabled, a final `assistant` message must start with a thinking block (preceding the "
+            "lastmost set of `tool_use` and `tool_result` blocks).",
+        )
 
 
 def _check_user_block(block: Any, where: str, pictures: list[bytes]) -> None:

@@ -32,7 +32,10 @@ _OWN = {
     "image": str,
     "response_format": dict,
 }
-_PRICE = [{"unit": "per M input tokens", "price": 0.1, "currency": "USD"}]
+_PRICE = [
+    {"unit": "per M input tokens", "price": 0.1, "currency": "USD"},
+    {"unit": "per M output tokens", "price": 0.3, "currency": "USD"},
+]
 
 
 def _error(code: int, status: int, message: str) -> Refused:

@@ -44,6 +44,16 @@ _CONFIG = {
     "responseJsonSchema": dict,
 }
 _THINKING = {"thinkingLevel": str, "thinkingBudget": int, "includeThoughts": bool}
+_SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(("$id", "$ref", "$anchor", "format", "title", "description"), str),
+    **dict.fromkeys(("enum", "prefixItems", "anyOf", "oneOf", "required", "propertyOrdering"), list),
+    **dict.fromkeys(("items", "properties", "$defs"), dict),
+    **dict.fromkeys(("minItems", "maxItems"), int),
+    **dict.fromkeys(("minimum", "maximum"), (int, float)),
+    "type": (str, list),
+    "additionalProperties": (bool, dict),
+}
+_FORMATS = {"string": {"date-time", "date", "time"}, "number": {"float", "double"}, "integer": {"int32", "int64"}}
 _KINDS = ("text", "inlineData", "functionCall", "functionResponse")
 _MAGIC = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF"}
 
@@ -70,6 +80,26 @@ def _typed(holder: Any, types: dict[str, Any], where: str) -> None:
         booleans = types[name] is bool
         if not isinstance(value, types[name]) or (isinstance(value, bool) and not booleans):
             raise _error(400, f"Invalid value at '{where}.{name}'", "INVALID_ARGUMENT", violation)
+
+
+def _check_schema(schema: Any, where: str) -> None:
+    """Refuse what is no part of the JSON Schema that is taken."""
+    for name, value in schema.items() if isinstance(schema, dict) else [("schema", schema)]:
+        if name not in _SCHEMA or not isinstance(value, _SCHEMA[name]):
+            raise _error(400, f"Invalid value at '{where}': {name} is not supported in a schema.")
+    if "$ref" in schema and any(not name.startswith("$") for name in schema):
+        raise _error(400, f"Invalid value at '{where}': nothing may stand beside a $ref.")
+    if any(isinstance(word, bool) or not isinstance(word, str | int | float) for word in schema.get("enum", [])):
+        raise _error(400, f"Invalid value at '{where}.enum': only strings and numbers.")
+    types = schema.get("type", [])
+    known = set().union(*(_FORMATS.get(kind, set()) for kind in ([types] if isinstance(types, str) else types)))
+    if "format" in schema and schema["format"] not in known:
+        raise _error(400, f"Invalid value at '{where}.format': only 'enum' and 'date-time' are supported.")
+    inner = [schema[name] for name in ("items", "additionalProperties") if isinstance(schema.get(name), dict)]
+    inner += [each for name in ("anyOf", "oneOf", "prefixItems") for each in schema.get(name, [])]
+    inner += [each for name in ("properties", "$defs") for each in schema.get(name, {}).values()]
+    for each in inner:
+        _check_schema(each, where)
 
 
 class FakeGemini(FakeServer):
@@ -214,6 +244,10 @@ class FakeGemini(FakeServer):
                 _typed(
                     declared, {"name": str, "description": str, "parametersJsonSchema": dict}, "function_declarations"
                 )
+                if "parametersJsonSchema" in declared:
+                    if not declared["parametersJsonSchema"].get("properties"):
+                        raise _error(400, "parameters.properties: should be non-empty for OBJECT type")
+                    _check_schema(declared["parametersJsonSchema"], "parameters_json_schema")
         self._check_config(body, self.can[model])
         if "systemInstruction" in body:
             _typed(body["systemInstruction"], {"parts": list}, "system_instruction")
@@ -233,6 +267,8 @@ class FakeGemini(FakeServer):
             raise _error(400, "A response schema needs a response mime type of application/json.")
         if "responseMimeType" in config and body.get("tools") and "both" not in can:
             raise _error(400, "Function calling with a response mime type: 'application/json' is unsupported")
+        if "responseJsonSchema" in config:
+            _check_schema(config["responseJsonSchema"], "response_json_schema")
         thinking = config.get("thinkingConfig", {})
         _typed(thinking, _THINKING, "generation_config.thinking_config")
         if "thinkingConfig" in config and not can & {"levels", "budgets"}:

@@ -30,6 +30,7 @@ _FIELDS = {
     "options": dict,
     "messages": list,
     "tools": list,
+    "truncate": bool,
 }
 _EMBED_FIELDS = {"model": str, "input": list, "keep_alive": (str, int), "options": dict}
 _OPTIONS = {
@@ -47,7 +48,9 @@ def _typed(holder: dict[str, Any], types: dict[str, Any], where: str) -> None:
     for name, value in holder.items():
         if name not in types:
             raise Refused(400, {"error": f"json: unknown field {where}{name}"})
-        if not isinstance(value, types[name]) or (isinstance(value, bool) and name not in {"stream", "think"}):
+        if not isinstance(value, types[name]) or (
+            isinstance(value, bool) and name not in {"stream", "think", "truncate"}
+        ):
             raise Refused(400, {"error": f"json: cannot unmarshal {json.dumps(value)} into field {where}{name}"})
 
 
@@ -70,6 +73,8 @@ class FakeOllama(FakeServer):
         self.old = False
         self.broken_show = False
         self.showing = self.most_showing = 0
+        # Tokens of the context that it loads a model with when nobody says otherwise.
+        self.context = 1_000_000
         self.thinking = ""
         self.tool_calls: list[dict[str, Any]] = []
 
@@ -142,6 +147,10 @@ class FakeOllama(FakeServer):
             raise Refused(400, {"error": f'"{name}" does not support thinking'})
         for message in body.get("messages", []):
             self._check_message(message, name)
+        size = min(body.get("options", {}).get("num_ctx", self.context), self.models[name]["context_length"])
+        if len(json.dumps(body.get("messages", []))) // 4 > size:
+            assert body.get("truncate") is False, "it would have been cut"
+            raise Refused(400, {"error": "the input length exceeds the context length"})
 
     def _check_message(self, message: Any, model: str) -> None:
         if not isinstance(message, dict) or message.get("role") not in {"system", "user", "assistant", "tool"}:

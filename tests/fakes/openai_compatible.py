@@ -81,6 +81,8 @@ class FakeOpenAI(FakeServer):
         self.counts = False
         self.refuses: dict[str, set[str]] = {}
         self.newer: set[str] = set()
+        # What it gives to a tool that it is made to call.
+        self.forced = '{"open": true}'
         self.tool_calls: list[dict[str, Any]] = []
         self.usage: dict[str, Any] | None = None
 
@@ -137,7 +139,23 @@ class FakeOpenAI(FakeServer):
         self._check_shape(body)
         self._check_messages(body["messages"])
 
+    def _check_choice(self, body: dict[str, Any]) -> None:
+        choice = body.get("tool_choice")
+        if choice is None:
+            return
+        if not body.get("tools"):
+            raise error(400, "'tool_choice' is only allowed when 'tools' are specified.", "tool_choice")
+        if isinstance(choice, str):
+            if choice not in {"auto", "none", "required"}:
+                raise error(400, f"Invalid value: '{choice}'.", "tool_choice", "invalid_value")
+            return
+        _only(choice, "tool_choice", {"type", "function"})
+        _only(choice["function"], "tool_choice.function", {"name"})
+        if choice["function"]["name"] not in {tool["function"]["name"] for tool in body["tools"]}:
+            raise error(400, "Tool choice 'function' not found in 'tools' parameter.", "tool_choice")
+
     def _check_shape(self, body: dict[str, Any]) -> None:
+        self._check_choice(body)
         for tool in body.get("tools", []):
             _only(tool, "tools[]", {"type", "function"})
             _only(tool["function"], "tools[].function", {"name", "parameters"}, {"description"})
@@ -222,8 +240,12 @@ class FakeOpenAI(FakeServer):
     @override
     def prepare(self, body: dict[str, Any], how: str | None) -> Prepared:
         calls = self.tool_calls if body.get("tools") else []
+        choice = body.get("tool_choice")
+        forced = isinstance(choice, dict)
+        if isinstance(choice, dict):
+            calls = [{"id": "call_1", "type": "function", "function": {**choice["function"], "arguments": self.forced}}]
         words = [] if calls or how == How.EMPTY_LENGTH else re.findall(r"\S+\s*", self.text)
-        finish = "length" if how == How.EMPTY_LENGTH else "tool_calls" if calls else "stop"
+        finish = "length" if how == How.EMPTY_LENGTH else "tool_calls" if calls and not forced else "stop"
         tokens = (max(1, len(json.dumps(body["messages"])) // 4), max(1, len(words)))
         usage = self.usage or self.usage_of(tokens)
         head = {"id": "chatcmpl-1", "created": 1_750_000_000, "model": body["model"]}

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
-from dataclasses import replace
+from copy import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,30 +12,33 @@ import aiohttp
 import pytest
 
 from custom_components.ai_router.providers.registry import KINDS, ProviderSetup
-from custom_components.ai_router.routing.failures import AttemptFailed, Failure
-from custom_components.ai_router.routing.model import (
+from custom_components.ai_router.routing.call import (
     Call,
     Event,
     Finish,
     Finished,
+    Opened,
+    Rethought,
+    TextDelta,
+    ThinkingDelta,
+    Timeouts,
+    ToolCallDone,
+    Usage,
+    UsageTotal,
+)
+from custom_components.ai_router.routing.failures import AttemptFailed, Failure
+from custom_components.ai_router.routing.model import (
     Image,
     Message,
     Model,
-    Opened,
     Role,
     Structure,
     Target,
     Text,
-    TextDelta,
     Thinking,
-    ThinkingDelta,
-    Timeouts,
     Tool,
     ToolCall,
-    ToolCallDone,
     ToolResult,
-    Usage,
-    UsageTotal,
 )
 from custom_components.ai_router.routing.ports import Provider
 
@@ -84,11 +87,14 @@ class Heard:
 
     @property
     def text(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, TextDelta))
+        again = max((place for place, event in enumerate(self.events) if isinstance(event, Rethought)), default=0)
+        return "".join(event.text for event in self.events[again:] if isinstance(event, TextDelta))
 
     @property
     def thoughts(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, ThinkingDelta))
+        said = "".join(event.text for event in self.events if isinstance(event, TextDelta))
+        thought = "".join(event.text for event in self.events if isinstance(event, ThinkingDelta))
+        return said.removesuffix(self.text) + thought
 
     @property
     def calls(self) -> list[ToolCall]:

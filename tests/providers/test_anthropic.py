@@ -8,20 +8,18 @@ import aiohttp
 import pytest
 
 from custom_components.ai_router.providers.anthropic import Anthropic
+from custom_components.ai_router.routing.call import Finish, RateWindow, Usage
 from custom_components.ai_router.routing.failures import AttemptFailed, Billed, FailureClass, FailureScope, Phase
 from custom_components.ai_router.routing.model import (
     Capability,
-    Finish,
     Message,
     Model,
-    RateWindow,
     Role,
     Target,
     Text,
     Thinking,
     ToolCall,
     ToolResult,
-    Usage,
 )
 from custom_components.ai_router.routing.ports import Provider
 from tests.fakes.anthropic import BETWEEN_MODEL, BOUND_MODEL, CHAT_MODEL, OLD_MODEL, FakeAnthropic

@@ -11,9 +11,9 @@ from custom_components.ai_router.providers.anthropic_body import messages_body, 
 from custom_components.ai_router.providers.anthropic_models import may_be_forced, thinking
 from custom_components.ai_router.providers.conversation import dumps
 from custom_components.ai_router.providers.error_bodies import ErrorBody
+from custom_components.ai_router.routing.call import Call
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, Phase
 from custom_components.ai_router.routing.model import (
-    Call,
     Message,
     Role,
     Sampling,
@@ -325,7 +325,7 @@ THINKING = asking(HAIKU, sampling=Sampling(reasoning="low"))
     ("call", "words", "field"),
     [
         (ALL, "temperature: is not supported by this model", "temperature"),
-        (ALL, "`temperature` and `top_p` cannot both be specified for this model.", "temperature"),
+        (ALL, "`temperature` and `top_p` cannot both be specified for this model.", "top_p"),
         (ALL, "top_p: Extra inputs are not permitted", "top_p"),
         (ALL, "stop_sequences.0: each stop sequence must contain non-whitespace", "stop_sequences"),
         (ALL, "output_config.format.schema: Schema is too complex", "format"),

@@ -6,8 +6,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import Finish, Sampling, Structure
+from custom_components.ai_router.routing.model import Sampling, Structure
 from tests.fakes.anthropic import BOUND_MODEL, CHAT_MODEL, OLD_MODEL, FakeAnthropic
 from tests.fakes.faults import Fault, How
 
@@ -99,10 +100,11 @@ async def test_refused_fields_are_left_out_and_remembered(
     other = await hear(of, asking(OLD_MODEL, sampling=sampling))
 
     assert (first.text, second.text, other.text) == (anthropic.text,) * 3
-    assert len(anthropic.bodies) == 3 + 1 + 1
+    assert len(anthropic.bodies) == 3 + 1 + 2
     least = {"model", "max_tokens", "messages", "stream", "stop_sequences"}
-    assert anthropic.bodies[-2].keys() == least
-    assert anthropic.bodies[-1].keys() == least | {"temperature", "top_p"}
+    assert anthropic.bodies[3].keys() == least
+    # It takes one of both.
+    assert anthropic.bodies[-1].keys() == least | {"temperature"}
     assert anthropic.bodies[-1]["stop_sequences"] == ["END"]
 
 

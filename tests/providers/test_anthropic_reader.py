@@ -7,8 +7,9 @@ import pytest
 
 from custom_components.ai_router.providers.anthropic_reader import MessagesReader
 from custom_components.ai_router.providers.replies import Replies
+from custom_components.ai_router.routing.call import Event, Finish, ThinkingDelta, Usage
 from custom_components.ai_router.routing.failures import Billed, FailureClass, Phase
-from custom_components.ai_router.routing.model import Event, Finish, ThinkingDelta, ToolCall, Usage
+from custom_components.ai_router.routing.model import ToolCall
 
 from .asking import Heard, pieces
 
@@ -241,6 +242,24 @@ def test_of_calls_that_were_cut_only_whole_ones_are_passed_on() -> None:
     assert heard.finish is Finish.LENGTH
 
 
+@pytest.mark.parametrize("given", [{}, {"room": "ha"}])
+def test_a_call_that_was_cut_before_its_arguments_is_not_one_without_arguments(given: dict[str, Any]) -> None:
+    cut = begin(1, type="tool_use", id="a2", name="on", input=given)
+    message = {"type": "message", "content": [cut["content_block"]], "stop_reason": "max_tokens", "usage": {}}
+
+    _, streamed = read(START, *tool(0, "a1", "{}"), cut, end("max_tokens"), STOP)
+    reader = MessagesReader(Replies("a server"), "m")
+
+    assert streamed.calls == [ToolCall("a1", "on", {})]
+    assert Heard(reader.whole(message)).calls == []
+
+
+def test_a_call_before_the_cut_is_whole_without_arguments() -> None:
+    _, heard = read(START, *tool(0, "a1"), *text(1, "And th"), end("max_tokens"), STOP)
+
+    assert heard.calls == [ToolCall("a1", "on", {})]
+
+
 @pytest.mark.parametrize(
     "messages",
     [
@@ -305,6 +324,20 @@ def test_errors_in_a_stream(kind: str, cls: FailureClass) -> None:
     assert (reader.failure.cls, reader.failure.phase, reader.failure.billed) == (cls, Phase.STREAMING, Billed.PARTIAL)
     assert (early.failure.cls, early.failure.phase, early.failure.billed) == (cls, Phase.SENT, Billed.NO)
     assert (heard.text, heard.finish) == ("Yes", None)
+
+
+def test_what_was_counted_is_told_before_a_cut_and_not_before_the_first_word() -> None:
+    reader = MessagesReader(Replies("a server"), "m")
+
+    reader.feed(sse([START]))
+    assert reader.counted() is None
+    reader.feed(sse(text(0, "Yes")))
+    told = reader.counted()
+
+    assert told is not None
+    assert told.usage == Usage(fresh_in=12, cache_read=800, text_out=2)
+    # Once is enough.
+    assert reader.counted() is None
 
 
 def test_an_error_without_words_is_one_all_the_same() -> None:

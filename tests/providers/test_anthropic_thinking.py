@@ -5,7 +5,8 @@ import json
 import aiohttp
 import pytest
 
-from custom_components.ai_router.routing.model import Finish, Sampling, Target, Usage
+from custom_components.ai_router.routing.call import Finish, Usage
+from custom_components.ai_router.routing.model import Message, Role, Sampling, Target, Text, Thinking
 from tests.fakes.anthropic import BOUND_MODEL, CHAT_MODEL, OLD_MODEL, FakeAnthropic
 
 from .asking import LIGHT, asking, hear, results, turn, user, whole
@@ -81,6 +82,44 @@ async def test_thoughts_end_with_their_turn(session: aiohttp.ClientSession, anth
         await hear(of, later)
         assert "thinking" not in json.dumps(anthropic.bodies[-1])
     assert len(anthropic.bodies) == 3
+
+
+@pytest.mark.parametrize("maker", [Target("q", OLD_MODEL), Target("p", CHAT_MODEL)])
+async def test_a_loop_that_another_model_began_goes_on_without_thinking(
+    session: aiohttp.ClientSession, anthropic: FakeAnthropic, maker: Target
+) -> None:
+    anthropic.thinking, anthropic.tool_calls = "The hall first.", CALLS
+    of = at(session, anthropic)
+    wish = Sampling(reasoning="low")
+    heard = await hear(of, asking(OLD_MODEL, user("Light!"), tools=(LIGHT,), sampling=wish, max_output=4_000))
+    said = (user("Light!"), turn(heard, maker), *results(heard))
+
+    await hear(of, asking(OLD_MODEL, *said, tools=(LIGHT,), sampling=wish, max_output=4_000))
+    await hear(of, asking(OLD_MODEL, *said, user("And now?"), tools=(LIGHT,), sampling=wish, max_output=4_000))
+    over = Message(Role.ASSISTANT, (Text("It is on."),))
+    await hear(of, asking(OLD_MODEL, *said, over, user("And now?"), tools=(LIGHT,), sampling=wish, max_output=4_000))
+
+    # It was not refused first, and once the loop is over it thinks again.
+    assert ["thinking" in body for body in anthropic.bodies] == [True, False, False, True]
+    assert anthropic.answers == 4
+
+
+async def test_a_budget_goes_with_the_thoughts_it_was_for(
+    session: aiohttp.ClientSession, anthropic: FakeAnthropic
+) -> None:
+    anthropic.thinking, anthropic.tool_calls = "The hall first.", CALLS
+    of = at(session, anthropic)
+    wish = Sampling(reasoning="low")
+    heard = await hear(of, asking(OLD_MODEL, user("Light!"), tools=(LIGHT,), sampling=wish, max_output=4_000))
+    said = turn(heard, Target("p", OLD_MODEL))
+    (thought,) = (part for part in said.parts if isinstance(part, Thinking))
+    thought.opaque[0][0]["signature"] = "of another account"
+
+    again = asking(OLD_MODEL, user("Light!"), said, *results(heard), tools=(LIGHT,), sampling=wish, max_output=4_000)
+    await hear(of, again)
+
+    assert ["thinking" in body for body in anthropic.bodies] == [True, True, False]
+    assert anthropic.answers == 2
 
 
 async def test_bound_thoughts_are_given_up_once(session: aiohttp.ClientSession, anthropic: FakeAnthropic) -> None:

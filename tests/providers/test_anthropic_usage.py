@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from custom_components.ai_router.providers.anthropic_reader import messages_usage
-from custom_components.ai_router.routing.model import Usage
+from custom_components.ai_router.routing.call import Usage
 
 
 @pytest.mark.parametrize(

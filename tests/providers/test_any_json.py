@@ -23,8 +23,9 @@ from custom_components.ai_router.providers.openai_models import openai_models
 from custom_components.ai_router.providers.openai_reader import ResponsesReader
 from custom_components.ai_router.providers.replies import Replies
 from custom_components.ai_router.providers.streams import Reader
+from custom_components.ai_router.routing.call import DEFAULT_TIMEOUTS, Call, Finished
 from custom_components.ai_router.routing.failures import Failure
-from custom_components.ai_router.routing.model import DEFAULT_TIMEOUTS, Call, Finished, Model, Target
+from custom_components.ai_router.routing.model import Model, Target
 
 _NAMES = st.sampled_from(
     [

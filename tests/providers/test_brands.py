@@ -5,13 +5,15 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
-from custom_components.ai_router.providers.presets import CUSTOM, PRESETS, preset_of
+from custom_components.ai_router.providers.endpoint import EndpointProblem, InvalidEndpoint
+from custom_components.ai_router.providers.presets import CUSTOM, PRESETS, Preset, preset_of
 from custom_components.ai_router.providers.registry import KINDS, ProviderSetup
+from custom_components.ai_router.routing.call import Finish, UsageTotal
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass
 from custom_components.ai_router.routing.model import (
     Capability,
-    Finish,
     Message,
     Role,
     Sampling,
@@ -19,7 +21,6 @@ from custom_components.ai_router.routing.model import (
     Thinking,
     ToolCall,
     ToolResult,
-    UsageTotal,
 )
 from custom_components.ai_router.routing.money import to_picodollars
 from tests.fakes.brands import (
@@ -139,6 +140,75 @@ def test_brands_are_known_by_their_hosts() -> None:
     assert preset_of(None, "localhost") is CUSTOM
     assert {preset.id: preset for preset in PRESETS.values()} == PRESETS
     assert PRESETS.keys() == BRANDS.keys()
+
+
+@of_brand()
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "http://{host}",
+        "http://{host}/",
+        "{host}",
+        "{base}",
+        "{base}/",
+        "{base}//",
+        "  {base}  ",
+        "{base}/chat/completions",
+        "{base}/chat/completions/",
+        "{base}/chat",
+        "{base}/completions",
+        "{base}/models",
+        "{base}/embeddings",
+        "{base}/responses",
+        "{typed}/chat/completions ",
+    ],
+)
+async def test_any_address_people_paste(
+    session: aiohttp.ClientSession, server: FakeOpenAI, brand: str, pasted: str
+) -> None:
+    typed = server.url.removeprefix("http://")
+    host = typed.partition("/")[0]
+    of = provider(session, pasted.format(host=host, base=server.url, typed=typed), preset=brand)
+
+    assert (await hear(of, asking(CHAT_MODEL))).text == server.text
+    await of.probe()
+
+
+@pytest.mark.parametrize("preset", [*PRESETS, None])
+@pytest.mark.parametrize(
+    ("pasted", "problem"),
+    [
+        ("{}?api-version=preview", EndpointProblem.QUERY),
+        ("{}/#models", EndpointProblem.QUERY),
+        ("http://models.example.com/v1", EndpointProblem.KEY_OVER_HTTP),
+        ("https://me:{key}@models.example.com/v1", EndpointProblem.USER_PART),
+        ("", EndpointProblem.EMPTY),
+    ],
+)
+async def test_addresses_that_no_key_goes_to(
+    session: aiohttp.ClientSession, preset: str | None, pasted: str, problem: EndpointProblem
+) -> None:
+    url = (PRESETS[preset].url if preset else None) or "https://models.example.com/v1"
+
+    with pytest.raises(InvalidEndpoint) as refused:
+        provider(session, pasted.format(url, key=KEY), preset=preset)
+
+    assert refused.value.code is problem
+    assert KEY not in str(refused.value)
+
+
+@pytest.mark.parametrize("preset", [preset for preset in PRESETS.values() if preset.url])
+async def test_a_brand_s_own_address_in_every_form(session: aiohttp.ClientSession, preset: Preset) -> None:
+    base = URL(preset.url or "")
+    for pasted in (
+        str(base),
+        str(base.origin()),
+        f"{base}/",
+        f"{base}/chat/completions",
+        str(base).partition("://")[2],
+    ):
+        of: Any = provider(session, pasted, preset=preset.id)
+        assert of._chat == base / "chat/completions"
 
 
 @pytest.mark.parametrize(

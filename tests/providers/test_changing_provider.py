@@ -16,15 +16,12 @@ import pytest
 
 from custom_components.ai_router.clock import SystemClock
 from custom_components.ai_router.providers.registry import KINDS, ProviderSetup
+from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.config import ProviderConfig, RouterConfig
 from custom_components.ai_router.routing.model import (
-    Caller,
     Capability,
-    Finish,
     Message,
     Model,
-    Pins,
-    Request,
     Role,
     Sampling,
     Text,
@@ -33,6 +30,7 @@ from custom_components.ai_router.routing.model import (
     ToolResult,
 )
 from custom_components.ai_router.routing.outcome import Reply
+from custom_components.ai_router.routing.request import Caller, Pins, Request
 from custom_components.ai_router.routing.router import Router
 from tests.fakes.anthropic import BOUND_MODEL, FakeAnthropic
 from tests.fakes.anthropic import CHAT_MODEL as ANTHROPIC_MODEL

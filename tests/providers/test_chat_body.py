@@ -1,6 +1,6 @@
 """Golden bodies: what is sent, to the letter."""
 
-from dataclasses import replace
+from copy import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -10,9 +10,9 @@ import pytest
 from custom_components.ai_router.providers.chat_body import chat_body, objection
 from custom_components.ai_router.providers.conversation import dumps
 from custom_components.ai_router.providers.error_bodies import ErrorBody
+from custom_components.ai_router.routing.call import Call
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, Phase
 from custom_components.ai_router.routing.model import (
-    Call,
     Image,
     Message,
     Role,
@@ -158,9 +158,10 @@ def test_what_a_model_refused_is_left_out() -> None:
 
 def test_a_refused_shape_is_asked_for_in_words() -> None:
     next_best = written(asking("m", structure=DOOR), "response_format")
-    body = written(asking("m", structure=DOOR), "response_format", "json_object")
+    body = written(asking("m", structure=DOOR), "response_format", "json_object", "tool_choice")
 
     assert next_best["response_format"] == {"type": "json_object"}
+    assert "tool_choice" not in body
     assert "response_format" not in body
     assert next_best["messages"] == body["messages"]
     assert body["messages"][0]["role"] == "system"
@@ -203,7 +204,7 @@ def test_what_a_refusal_objects_to(error: ErrorBody, field: str | None) -> None:
 
     assert objection(error, call, frozenset()) == field
     if field is not None:
-        assert objection(error, call, frozenset({field, "json_object"})) is None
+        assert objection(error, call, frozenset({field, "json_object", "tool_choice"})) is None
 
 
 def test_only_what_was_sent_is_objected_to() -> None:

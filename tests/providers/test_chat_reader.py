@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from custom_components.ai_router.providers.chat_reader import ChatReader
 from custom_components.ai_router.providers.replies import Replies
+from custom_components.ai_router.providers.thinking import Habit
+from custom_components.ai_router.routing.call import Event, Finish, Rethought, TextDelta, ThinkingDelta, Usage
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import Event, Finish, TextDelta, ToolCall, Usage
+from custom_components.ai_router.routing.model import ToolCall
 
 from .asking import Heard, pieces
 
@@ -69,6 +71,10 @@ def test_words_come_one_by_one() -> None:
         chunk({"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}),
         chunk({"reasoning_content": "hm", "content": None}),
         chunk({"reasoning": "hm", "reasoning_content": "hm"}),
+        chunk({"thinking": "hm", "content": ""}),
+        # The tag that opens it stood in the prompt.
+        chunk({"content": "hm</think>\n\n"}),
+        chunk({"content": "h"}) + chunk({"content": "m</thi"}) + chunk({"content": "nk>"}),
         chunk({"content": "<think>hm</think>"}),
         chunk({"content": "<th"})
         + chunk({"content": "ink>h"})
@@ -82,6 +88,45 @@ def test_thoughts_are_never_words(thinking: str) -> None:
     answer = heard(": OPENROUTER PROCESSING\n\n" + thinking + chunk({"content": "Yes"}) + STOP + DONE)
 
     assert (answer.thoughts, answer.text) == ("hm", "Yes")
+
+
+def test_what_was_said_before_is_taken_back_when_it_was_reasoning() -> None:
+    answer = heard(chunk({"content": "h"}) + chunk({"content": "m</think>Yes"}) + STOP + DONE)
+
+    assert answer.events[:4] == [TextDelta("h"), Rethought(), ThinkingDelta("m"), TextDelta("Yes")]
+
+
+def test_in_one_piece_nothing_need_be_taken_back() -> None:
+    answer, failure = told({"choices": [{"message": {"content": "hm</think>Yes"}, "finish_reason": "stop"}]})
+
+    assert failure is None
+    assert (answer.thoughts, answer.text) == ("hm", "Yes")
+
+
+def with_habit(habit: Habit, stream: str) -> Heard:
+    reader = ChatReader(Replies("a server"), "m", habit=habit)
+    return Heard(reader.feed(stream.encode()) + reader.end())
+
+
+def test_a_model_that_did_so_once_is_taken_for_reasoning_at_once() -> None:
+    habit = Habit()
+    raw = chunk({"content": "h"}) + chunk({"content": "m</think>Yes"}) + STOP + DONE
+    with_habit(habit, raw)
+
+    again = with_habit(habit, raw)
+    assert again.events[0] == ThinkingDelta("h")
+    assert (again.thoughts, again.text) == ("hm", "Yes")
+
+    # Cut in the middle of its reasoning, nothing of it is an answer.
+    cut = with_habit(habit, chunk({"content": "hm"}, "length") + DONE)
+    assert (cut.thoughts, cut.text, cut.finish) == ("hm", "", Finish.LENGTH)
+
+    # A server that tells it apart now, or a model that does not reason at all, is believed.
+    apart = with_habit(habit, chunk({"reasoning": "hm"}) + chunk({"content": "Yes"}) + STOP + DONE)
+    assert (apart.thoughts, apart.text, habit.unopened) == ("hm", "Yes", False)
+    habit.unopened = True
+    plain = with_habit(habit, chunk({"content": "Y"}) + chunk({"content": "es"}) + STOP + DONE)
+    assert (plain.text, habit.unopened) == ("Yes", False)
 
 
 def test_content_may_be_a_list() -> None:
@@ -153,6 +198,33 @@ def test_calls_that_are_all_numbered_zero() -> None:
     )
 
     assert [call.name for call in answer.calls] == ["on", "off"]
+
+
+@pytest.mark.parametrize("numbered", [{}, {"index": 0}, {"index": None}, {"index": 0, "id": "same"}, {"id": "same"}])
+@pytest.mark.parametrize("arguments", ['{"r":1}', {"r": 1}])
+def test_whole_calls_that_come_one_by_one_are_several(numbered: dict[str, Any], arguments: Any) -> None:
+    stream = "".join(
+        chunk({"tool_calls": [{**numbered, "function": {"name": name, "arguments": arguments}}]})
+        for name in ("on", "off", "on")
+    )
+
+    answer = heard(stream + STOP + DONE)
+
+    assert [(call.name, call.arguments) for call in answer.calls] == [
+        ("on", {"r": 1}),
+        ("off", {"r": 1}),
+        ("on", {"r": 1}),
+    ]
+    assert len({call.id for call in answer.calls}) == 3
+
+
+def test_calls_without_a_number_come_in_one_list_or_in_pieces() -> None:
+    first = [{"id": "a", "function": {"name": "on", "arguments": '{"r":'}}, {"id": "b", "function": {"name": "off"}}]
+    rest = [{"function": {"arguments": "1}"}}, {"function": {"arguments": "{}"}}]
+
+    answer = heard(chunk({"tool_calls": first}) + chunk({"tool_calls": rest}) + STOP + DONE)
+
+    assert answer.calls == [ToolCall("a", "on", {"r": 1}), ToolCall("b", "off", {})]
 
 
 def test_id_and_name_may_be_repeated_with_every_piece() -> None:
@@ -261,6 +333,17 @@ def test_usage_comes_before_the_end_and_in_groq_s_place_too() -> None:
     extra = 'data: {"x_groq":{"id":"r","usage":{"prompt_tokens":7,"completion_tokens":1}}}\n\n'
 
     assert heard(chunk({"content": "Yes"}) + STOP + extra + DONE).usage == Usage(fresh_in=7, text_out=1)
+    last = chunk({}, "stop", x_groq={"id": "r", "usage": {"prompt_tokens": 7, "completion_tokens": 1}})
+    assert heard(chunk({"content": "Yes"}) + last + DONE).usage == Usage(fresh_in=7, text_out=1)
+
+
+def test_groq_s_own_word_that_it_stopped_is_an_error() -> None:
+    stopped = chunk({}, "stop", x_groq={"id": "r", "error": "over capacity"})
+    answer, failure = read(chunk({"content": "Yes"}) + stopped + DONE)
+
+    assert failure is not None
+    assert (failure.cls, failure.phase, answer.finish) == (FailureClass.TRANSIENT, Phase.STREAMING, None)
+    assert "over capacity" in failure.detail
 
 
 def test_azure_s_first_chunk_is_passed_over() -> None:
@@ -429,3 +512,14 @@ def test_it_is_the_same_however_the_bytes_are_cut(stream: str, cuts: list[int]) 
 
     assert cut_failure == failure
     assert cut.events == whole.events
+
+
+def test_counts_are_told_as_they_come_and_each_once() -> None:
+    reader = ChatReader(Replies("a server"), "m")
+    seen = []
+    for written in (1, 1, 2):
+        usage = {"prompt_tokens": 5, "completion_tokens": written}
+        reader.feed(chunk({"content": "a"}, usage=usage).encode())
+        seen.append(reader.counted())
+    assert [None if each is None else each.usage.output_tokens for each in seen] == [1, None, 2]
+    assert reader.counted() is None

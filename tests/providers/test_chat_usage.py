@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from custom_components.ai_router.providers.chat_usage import chat_usage
-from custom_components.ai_router.routing.model import Usage
+from custom_components.ai_router.routing.call import Usage
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,24 @@ from custom_components.ai_router.routing.model import Usage
         ({"prompt_tokens": 12.0, "completion_tokens": None}, Usage(fresh_in=12)),
         ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),  # LocalAI: not counted
         ({"prompt_tokens": True, "completion_tokens": "7"}, None),
+        ({"prompt_tokens": 10**30, "completion_tokens": 10**30}, None),
+        ({"prompt_tokens": -5, "completion_tokens": -1}, None),
+        ({"prompt_tokens": "12", "completion_tokens": [7]}, None),
+        ({"prompt_tokens": 1e400, "completion_tokens": float("nan")}, None),
+        # What makes no sense is told as nothing: the road counts it itself.
+        ({"prompt_tokens": 10**30, "completion_tokens": 5}, Usage(text_out=5)),
+        ({"prompt_tokens": 12, "completion_tokens": -7}, Usage(fresh_in=12)),
+        ({"prompt_tokens": 12.7, "completion_tokens": 5.2}, Usage(fresh_in=12, text_out=5)),
+        (
+            {
+                "prompt_tokens": 12,
+                "completion_tokens": 5,
+                "prompt_tokens_details": {"cached_tokens": 10**30, "image_tokens": -4, "audio_tokens": "3"},
+                "completion_tokens_details": {"reasoning_tokens": None},
+            },
+            Usage(fresh_in=12, text_out=5),
+        ),
+        ({"prompt_tokens": 12, "completion_tokens": 5, "prompt_tokens_details": [1]}, Usage(fresh_in=12, text_out=5)),
         ({}, None),
         (None, None),
         ([1], None),

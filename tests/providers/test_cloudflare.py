@@ -1,6 +1,6 @@
 """Cloudflare Workers AI, spoken to over a real socket, in both forms."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,11 +8,13 @@ import aiohttp
 import pytest
 
 from custom_components.ai_router.providers.cloudflare_errors import CloudflareReplies
+from custom_components.ai_router.providers.cloudflare_models import cloudflare_model
 from custom_components.ai_router.providers.endpoint import EndpointProblem, InvalidEndpoint
+from custom_components.ai_router.providers.price_spans import prices_of
+from custom_components.ai_router.routing.call import Finish, Usage
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope, Phase
 from custom_components.ai_router.routing.model import (
     Capability,
-    Finish,
     Message,
     Model,
     Role,
@@ -22,7 +24,6 @@ from custom_components.ai_router.routing.model import (
     Thinking,
     ToolCall,
     ToolResult,
-    Usage,
 )
 from tests.fakes.cloudflare import (
     ACCOUNT,
@@ -387,15 +388,78 @@ async def test_models(session: aiohttp.ClientSession, cloudflare: FakeCloudflare
     assert len(models) == len(cloudflare.listed)
     chat = Capability.CHAT | Capability.STREAMING | Capability.STRUCTURED
     full = chat | Capability.TOOLS | Capability.REASONING | Capability.VISION
-    assert models[CHAT_MODEL] == Model(CHAT_MODEL, full, 256_000)
+    prices = prices_of([{"in": "0.1", "out": "0.3"}], "provider")
+    assert models[CHAT_MODEL] == Model(CHAT_MODEL, full, 256_000, prices=prices)
     assert models[GPT_MODEL] == Model(GPT_MODEL, full & ~Capability.VISION, 128_000)
     assert models[JSON_MODEL] == Model(JSON_MODEL, chat | Capability.TOOLS, 24_000)
-    assert models[PICTURE_MODEL] == Model(PICTURE_MODEL, chat | Capability.VISION)
+    assert models[PICTURE_MODEL] == Model(PICTURE_MODEL, chat | Capability.VISION, prices=prices)
     assert models[EMBEDDER] == Model(EMBEDDER, Capability.EMBEDDINGS, 60_000)
     assert models["@cf/black-forest-labs/flux-1-schnell"].caps == Capability.IMAGE_OUT
     assert models["@cf/meta/llama-guard-3-8b"].caps == Capability.NONE
     assert models["@cf/openai/whisper"].caps == Capability.NONE
     assert cloudflare.bodies == []
+
+
+IN = {"unit": "per M input tokens", "price": 0.29, "currency": "USD"}
+OUT = {"unit": "per M output tokens", "price": 2.25, "currency": "USD"}
+
+
+@pytest.mark.parametrize(
+    ("told", "span"),
+    [
+        ([IN, OUT], {"in": "0.29", "out": "2.25"}),
+        (
+            [IN, OUT, {**IN, "unit": "per M cached input tokens", "price": 0.03}],
+            {"in": "0.29", "out": "2.25", "read": "0.03"},
+        ),
+        ([{**IN, "price": 0}, {**OUT, "price": 0}], {"in": "0", "out": "0"}),
+        # Unknown is better than wrong.
+        ([IN], None),
+        ([IN, OUT, {"unit": "per 512 by 512 tile", "price": 0.1, "currency": "USD"}], None),
+        ([IN, {**OUT, "currency": "EUR"}], None),
+        ([IN, {**OUT, "price": -1}], None),
+        ([IN, {**OUT, "price": float("nan")}], None),
+        ([IN, {**OUT, "price": "2.25"}], None),
+        ([IN, {**OUT, "price": True}], None),
+        ([IN, OUT, "free"], None),
+        ("0.29", None),
+        ([], None),
+    ],
+)
+def test_prices_in_the_list(told: Any, span: dict[str, str] | None) -> None:
+    entry = {"name": CHAT_MODEL, "task": {"name": "Text Generation"}}
+
+    model = cloudflare_model({**entry, "properties": [{"property_id": "price", "value": told}]})
+
+    assert model is not None
+    assert model.prices == (None if span is None else prices_of([span], "provider"))
+
+
+def test_texts_are_embedded_for_the_price_of_reading_them() -> None:
+    entry = {
+        "name": EMBEDDER,
+        "task": {"name": "Text Embeddings"},
+        "properties": [{"property_id": "price", "value": [IN]}],
+    }
+
+    model = cloudflare_model(entry)
+
+    assert model is not None
+    assert model.prices == prices_of([{"in": "0.29", "out": "0"}], "provider")
+
+
+@pytest.mark.parametrize("ask", ["models", "probe"])
+async def test_a_list_that_is_refused_with_a_success_s_status(
+    session: aiohttp.ClientSession, cloudflare: FakeCloudflare, ask: str
+) -> None:
+    envelope = {"success": False, "errors": [{"code": 10000, "message": "Authentication error"}], "result": None}
+    cloudflare.everywhere = True
+    cloudflare.fault = Fault(How.ERROR_IN_BODY, body=envelope)
+
+    with pytest.raises(AttemptFailed) as raised:
+        await getattr(at(session, cloudflare), ask)()
+
+    assert (raised.value.failure.cls, raised.value.failure.scope) == (FailureClass.CREDENTIAL, FailureScope.ACCOUNT)
 
 
 async def test_a_long_list_comes_in_pages(session: aiohttp.ClientSession, cloudflare: FakeCloudflare) -> None:

@@ -3,17 +3,19 @@
 import asyncio
 import logging
 import socket
+import time
 import traceback
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
 
 from custom_components.ai_router.providers import transport
 from custom_components.ai_router.providers.registry import ProviderSetup
+from custom_components.ai_router.routing.call import TextDelta, Timeouts
 from custom_components.ai_router.routing.failures import AttemptFailed, Billed, FailureClass, Phase
-from custom_components.ai_router.routing.model import TextDelta, Timeouts
 from tests.fakes.faults import Fault, How
 from tests.fakes.ollama import CHAT_MODEL as OLLAMA_MODEL
 from tests.fakes.ollama import FakeOllama
@@ -162,11 +164,14 @@ async def test_a_server_that_says_nothing_after_done_does_not_hold_us_up(
     await gone(openai)
 
 
-@pytest.fixture
-async def hanging_up(sockets: None) -> AsyncGenerator[str]:
-    """The address of a server that closes the connection behind each stream as llama.cpp does: unasked, and unsaid."""
+@pytest.fixture(params=["llama.cpp", "uvicorn"])
+async def hanging_up(request: pytest.FixtureRequest, sockets: None) -> AsyncGenerator[tuple[str, str]]:
+    """Name and address of a server that closes the connection behind each stream as llama.cpp does: unasked, and unsaid.
+
+    Others do so when a connection has rested for as long as they like.
+    """
     answer = b'data: {"choices":[{"delta":{"content":"Yes"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-    head = b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\n"
+    head = b"HTTP/1.1 200 OK\r\nServer: %b\r\n" % request.param.encode()
     listed = head + b'Content-Type: application/json\r\nContent-Length: 11\r\n\r\n{"data":[]}'
     chunk = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(answer), answer)
 
@@ -182,18 +187,44 @@ async def hanging_up(sockets: None) -> AsyncGenerator[str]:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        yield request.param, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
 
 
 async def test_a_server_that_hangs_up_behind_a_stream_is_asked_again_at_once(
-    session: aiohttp.ClientSession, hanging_up: str
+    session: aiohttp.ClientSession, hanging_up: tuple[str, str]
 ) -> None:
-    of = provider(session, hanging_up)
+    name, url = hanging_up
+    of = provider(session, url)
 
     # Every provider is probed before it is used.
     await of.probe()
+    if name != "llama.cpp":
+        # Nobody can know it before: this once it is not known what the server did, and so it is not asked twice.
+        assert (await hear(of, asking(CHAT_MODEL))).text == "Yes"
+        failure, _ = await fail(of, asking(CHAT_MODEL))
+        assert (failure.cls, failure.phase, failure.billed) == (FailureClass.NETWORK, Phase.SENT, Billed.UNKNOWN)
     for _ in range(20):
         assert (await hear(of, asking(CHAT_MODEL))).text == "Yes"
+
+
+async def test_after_a_while_connections_are_kept_again(
+    opened: tuple[aiohttp.ClientSession, list[str]], openai: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, made = opened
+    of = provider(session, openai.url)
+    await hear(of, asking(CHAT_MODEL))
+    openai.fault = [Fault(How.CLOSE_BEFORE)]
+    await fail(of, asking(CHAT_MODEL))
+    for _ in range(2):
+        await hear(of, asking(CHAT_MODEL))
+    # The first, which broke, and one for each of the two behind it.
+    assert len(made) == 3
+
+    later = time.monotonic() + transport._FRESH
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: later))
+    for _ in range(2):
+        await hear(of, asking(CHAT_MODEL))
+    assert len(made) == 4
 
 
 # --- no connection -----------------------------------------------------------------------------------
@@ -239,6 +270,26 @@ async def test_after_the_session_is_closed(openai: FakeOpenAI) -> None:
     failure, _ = await fail(of, asking(CHAT_MODEL))
 
     assert (failure.cls, failure.phase) == (FailureClass.NETWORK, Phase.UNSENT)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_nothing_follows_a_redirect(session: aiohttp.ClientSession, openai: FakeOpenAI, status: int) -> None:
+    elsewhere = FakeOpenAI()
+    await elsewhere.start()
+    openai.everywhere = True
+    openai.fault = Fault(How.REFUSE, status, body="", headers={"Location": f"{elsewhere.url}/chat/completions"})
+    of = provider(session, openai.url)
+
+    failure, _ = await fail(of, asking(CHAT_MODEL))
+    with pytest.raises(AttemptFailed):
+        await of.probe()
+    with pytest.raises(AttemptFailed):
+        await of.models()
+
+    assert (failure.cls, failure.billed) == (FailureClass.MALFORMED, Billed.NO)
+    assert len(openai.requests) == 3
+    assert elsewhere.requests == []
+    await elsewhere.stop()
 
 
 # --- the canary --------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The simulated provider."""
 
 import asyncio
+from copy import replace
 from io import BytesIO
 from typing import Any
 
@@ -10,11 +11,12 @@ from PIL import Image as Pillow
 
 from custom_components.ai_router.providers.demo import CHAT_MODEL, VISION_MODEL, Demo
 from custom_components.ai_router.providers.registry import ProviderSetup
+from custom_components.ai_router.routing.call import Finish, TextDelta, Usage
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, Phase
-from custom_components.ai_router.routing.model import Capability, Finish, Structure, TextDelta, Usage
+from custom_components.ai_router.routing.model import Capability, Structure, Tool
 from custom_components.ai_router.routing.money import FREE, Rates, per_million
 
-from .asking import DOOR, asking, fail, hear, picture, user, whole
+from .asking import DOOR, LIGHT, asking, fail, hear, picture, results, turn, user, whole
 
 
 def demo(name: str = "p", **options: Any) -> Demo:
@@ -120,6 +122,53 @@ async def test_an_answer_of_any_shape() -> None:
         "either": True,
         "any": said,
     }
+
+
+FAN = Tool("HassTurnOn", "", {"properties": {"name": {"type": "string"}, "speed": {"type": "integer", "minimum": 2}}})
+SPELLED = user("Light on, please, and let Hass turn the fan on")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_it_calls_the_tools_that_are_named_and_tells_what_they_answered(stream: bool) -> None:
+    of = demo()
+    call = asking(VISION_MODEL, SPELLED, tools=(LIGHT, FAN), stream=stream)
+
+    asked = await hear(of, call)
+
+    assert asked.finish is Finish.TOOLS
+    assert asked.text == ""
+    assert [(one.name, dict(one.arguments)) for one in asked.calls] == [
+        ("light_on", {"room": "Light on, please, and let Hass turn the fan on"}),
+        ("HassTurnOn", {"name": "Light on, please, and let Hass turn the fan on", "speed": 2}),
+    ]
+    assert len({one.id for one in asked.calls}) == 2
+    assert asked.usage == Usage(fresh_in=10, text_out=5)
+
+    told = replace(call, messages=(SPELLED, turn(asked, call.target), *results(asked)))
+    answer = await hear(of, told)
+    assert (answer.text, answer.calls, answer.finish) == (
+        'light_on answered "done". HassTurnOn answered "done".',
+        [],
+        Finish.STOP,
+    )
+
+    # The next question is another one.
+    again = await hear(of, replace(told, messages=(*told.messages, turn(answer, call.target), user("Light on"))))
+    assert [one.name for one in again.calls] == ["light_on"]
+    assert again.calls[0].id not in {one.id for one in asked.calls}
+
+
+async def test_tools_that_are_not_named_are_not_called() -> None:
+    answer = await hear(demo(), asking(VISION_MODEL, user("Is the light there?"), tools=(LIGHT, FAN)))
+
+    assert (answer.calls, answer.finish) == ([], Finish.STOP)
+
+
+async def test_it_may_break_off_behind_a_call() -> None:
+    of = demo(success_rate=0, error="stream_cut")
+    failure, heard = await fail(of, asking(VISION_MODEL, SPELLED, tools=(LIGHT, FAN)))
+
+    assert (failure.phase, len(heard.calls)) == (Phase.STREAMING, 1)
 
 
 async def outcomes(of: Demo, count: int) -> list[bool]:

@@ -16,18 +16,9 @@ import pytest
 from custom_components.ai_router.providers.demo import EMBEDDING_MODEL, Demo
 from custom_components.ai_router.providers.embeddings import portions
 from custom_components.ai_router.providers.registry import KINDS, ProviderSetup
+from custom_components.ai_router.routing.call import Call, Event, Finish, Finished, Opened, Usage, UsageTotal, Vectors
 from custom_components.ai_router.routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope
-from custom_components.ai_router.routing.model import (
-    Call,
-    Event,
-    Finish,
-    Finished,
-    Op,
-    Opened,
-    Usage,
-    UsageTotal,
-    Vectors,
-)
+from custom_components.ai_router.routing.model import Op
 from custom_components.ai_router.routing.ports import Provider
 from tests.fakes import cloudflare as cf
 from tests.fakes import embeddings

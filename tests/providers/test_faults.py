@@ -6,8 +6,8 @@ from contextlib import aclosing
 import aiohttp
 import pytest
 
+from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.failures import Billed, FailureClass, FailureScope, Phase
-from custom_components.ai_router.routing.model import Finish
 from custom_components.ai_router.routing.ports import Provider
 from tests.fakes.anthropic import CHAT_MODEL as ANTHROPIC_MODEL
 from tests.fakes.anthropic import FakeAnthropic

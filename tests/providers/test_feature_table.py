@@ -42,6 +42,7 @@ FEATURES = {
     "an empty answer says so",
     "use in disjoint buckets",
     "its own limits are read",
+    "tokens of a picture by its own formula",
     "tokens of a picture, so that a dropped one is noticed",
     "no secret comes out",
 }

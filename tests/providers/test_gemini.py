@@ -2,17 +2,17 @@
 
 import logging
 import math
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import aiohttp
 import pytest
 
 from custom_components.ai_router.providers.gemini_models import generation
+from custom_components.ai_router.routing.call import Finish, ThinkingDelta
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope, Phase
 from custom_components.ai_router.routing.model import (
     Capability,
-    Finish,
     Message,
     Model,
     Role,
@@ -20,7 +20,6 @@ from custom_components.ai_router.routing.model import (
     Target,
     Text,
     Thinking,
-    ThinkingDelta,
     ToolCall,
     ToolResult,
 )
@@ -322,10 +321,42 @@ async def test_refused_fields_are_left_out_and_remembered(
     assert sent == [every, every - {field}, every - {field}]
 
 
-async def test_a_schema_that_is_refused_leaves_json_and_words(
-    session: aiohttp.ClientSession, gemini: FakeGemini
+@pytest.mark.parametrize("model", [CHAT_MODEL, OLD_MODEL])
+async def test_turns_that_follow_each_other_are_one(
+    session: aiohttp.ClientSession, gemini: FakeGemini, model: str
 ) -> None:
-    said = "The specified schema produces a constraint that has too many states for serving."
+    def says(*parts: Any) -> Message:
+        return Message(Role.ASSISTANT, parts)
+
+    call = asking(
+        model,
+        says(Text("Good evening!")),
+        user("Light!"),
+        says(Text("One moment.")),
+        says(Thinking("hm", None, Target("q", "x")), Text("The hall first."), ToolCall("a1", "light_on", {})),
+        Message(Role.TOOL, (ToolResult("a1", "light_on", "done"),)),
+        says(ToolCall("a2", "light_on", {})),
+        Message(Role.TOOL, (ToolResult("a2", "light_on", "done"),)),
+        tools=(LIGHT,),
+    )
+
+    await hear(at(session, gemini), call)
+
+    (body,) = gemini.bodies
+    assert [content["role"] for content in body["contents"]] == ["model", "user"] * 3
+    assert [part.get("text") for part in body["contents"][2]["parts"]] == ["One moment.", "The hall first.", None]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The specified schema produces a constraint that has too many states for serving.",
+        "Request contains an invalid argument.",
+    ],
+)
+async def test_a_schema_that_is_refused_leaves_json_and_words(
+    session: aiohttp.ClientSession, gemini: FakeGemini, said: str
+) -> None:
     gemini.refuses = {CHAT_MODEL: {"responseJsonSchema": said}}
     of = at(session, gemini)
 
@@ -339,6 +370,17 @@ async def test_a_schema_that_is_refused_leaves_json_and_words(
     assert '"boolean"' in taken["systemInstruction"]["parts"][0]["text"]
     # Another schema may be simple enough.
     assert "responseJsonSchema" in later["generationConfig"]
+
+
+async def test_a_refusal_without_words_is_about_nothing_else(
+    session: aiohttp.ClientSession, gemini: FakeGemini
+) -> None:
+    gemini.refuses = {CHAT_MODEL: {"seed": "Request contains an invalid argument."}}
+
+    failure, _ = await fail(at(session, gemini), asking(CHAT_MODEL, sampling=Sampling(seed=7)))
+
+    assert failure.cls is FailureClass.BAD_REQUEST
+    assert len(gemini.bodies) == 1
 
 
 async def test_a_model_without_json_is_asked_in_words(session: aiohttp.ClientSession, gemini: FakeGemini) -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from custom_components.ai_router.providers.gemini_errors import GeminiReplies
 from custom_components.ai_router.providers.gemini_reader import GeminiReader
+from custom_components.ai_router.routing.call import Event, Finish, TextDelta, ThinkingDelta, Usage
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
-from custom_components.ai_router.routing.model import Event, Finish, TextDelta, ThinkingDelta, ToolCall, Usage
+from custom_components.ai_router.routing.model import ToolCall
 
 from .asking import Heard, pieces
 
@@ -167,6 +168,15 @@ def test_finishes(reason: str, finish: Finish) -> None:
     assert (answer.text, answer.finish, failure) == ("Yes", finish, None)
 
 
+@pytest.mark.parametrize("reason", ["SAFETY", "SPII", "MODEL_ARMOR"])
+def test_calls_that_were_taken_back_are_not_passed_on(reason: str) -> None:
+    parts = [{"functionCall": {"id": "a1", "name": "unlock", "args": {}}, "thoughtSignature": "c2ln"}]
+
+    answer, failure = read(chunk(parts) + chunk([], reason))
+
+    assert (answer.calls, answer.thoughts, answer.finish, failure) == ([], "", Finish.FILTERED, None)
+
+
 def test_a_blocked_prompt_is_no_answer() -> None:
     stream = (
         'data: {"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},'
@@ -245,6 +255,19 @@ def test_an_error_in_the_stream(before: str, phase: Phase, billed: Billed) -> No
     assert failure is not None
     assert (failure.cls, failure.phase, failure.billed) == (FailureClass.OVERLOADED, phase, billed)
     assert answer.finish is None
+
+
+def test_what_was_counted_is_told_before_a_cut_and_not_before_the_first_word() -> None:
+    reader = GeminiReader(GeminiReplies("a server"), "m")
+
+    reader.feed(b'data: {"usageMetadata":{"promptTokenCount":7,"totalTokenCount":7}}\n\n')
+    assert reader.counted() is None
+    reader.feed(chunk([{"text": "Yes"}], usageMetadata={"promptTokenCount": 7, "totalTokenCount": 9}).encode())
+    total = reader.counted()
+
+    assert total is not None
+    assert total.usage == Usage(fresh_in=7, reasoning_out=2)
+    assert reader.counted() is None
 
 
 def test_an_error_in_a_whole_answer_is_never_text() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from custom_components.ai_router.providers.gemini_usage import gemini_usage
-from custom_components.ai_router.routing.model import Usage
+from custom_components.ai_router.routing.call import Usage
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 
 from custom_components.ai_router.providers.capabilities import CHAT, guess
 from custom_components.ai_router.providers.model_list import model_list
-from custom_components.ai_router.routing.model import Capability, Model, Usage
+from custom_components.ai_router.routing.call import Usage
+from custom_components.ai_router.routing.model import Capability, Model
 from custom_components.ai_router.routing.money import FREE, Rates, per_million
 
 

@@ -8,10 +8,10 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from custom_components.ai_router.providers.ollama_models import runs_in_a_cloud
-from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope, Phase
+from custom_components.ai_router.routing.call import Finish, Usage
+from custom_components.ai_router.routing.failures import AttemptFailed, Billed, FailureClass, FailureScope, Phase
 from custom_components.ai_router.routing.model import (
     Capability,
-    Finish,
     Message,
     Model,
     Role,
@@ -21,7 +21,6 @@ from custom_components.ai_router.routing.model import (
     Thinking,
     ToolCall,
     ToolResult,
-    Usage,
 )
 from custom_components.ai_router.routing.money import FREE
 from tests.fakes.faults import Fault, How
@@ -47,6 +46,7 @@ async def test_the_least(session: aiohttp.ClientSession, ollama: FakeOllama) -> 
             "model": CHAT_MODEL,
             "stream": True,
             "messages": [{"role": "user", "content": "Is the door open?"}],
+            "truncate": False,
             "options": {"num_predict": 300},
         }
     ]
@@ -83,6 +83,7 @@ async def test_everything(session: aiohttp.ClientSession, ollama: FakeOllama) ->
                 "function": {"name": "light_on", "description": LIGHT.description, "parameters": LIGHT.parameters},
             }
         ],
+        "truncate": False,
         "options": {
             "num_predict": 300,
             "num_ctx": 8192,
@@ -101,7 +102,11 @@ async def test_everything(session: aiohttp.ClientSession, ollama: FakeOllama) ->
         (CHAT_MODEL, "none", False),
         (CHAT_MODEL, "low", True),
         (CLOUD_MODEL, "low", "low"),
-        (CLOUD_MODEL, "xhigh", True),
+        (CLOUD_MODEL, "minimal", "low"),
+        (CLOUD_MODEL, "xhigh", "high"),
+        # It cannot be kept from thinking.
+        (CLOUD_MODEL, "off", "low"),
+        (CLOUD_MODEL, "yes", True),
         (CLOUD_MODEL, None, False),
     ],
 )
@@ -355,7 +360,88 @@ async def test_a_probe_carries_the_key(session: aiohttp.ClientSession, ollama: F
     assert raised.value.failure.cls is FailureClass.CREDENTIAL
 
 
-@pytest.mark.parametrize("pasted", ["{}", "{}/", "{}/api", "{}/api/chat", "{}/api/tags", "{}/v1"])
+def local(context: int | None = 40_960) -> Model:
+    return Model(CHAT_MODEL, context=context, local=True)
+
+
+LONG = user("word " * 8_000)  # some 10,000 tokens
+
+
+async def test_a_context_that_is_too_small_is_made_larger_and_stays_so(
+    session: aiohttp.ClientSession, ollama: FakeOllama
+) -> None:
+    ollama.context = 4_096
+    of = provider(session, ollama.url, "ollama", key=None, models=(local(),))
+
+    await hear(of, asking(CHAT_MODEL))
+    assert "num_ctx" not in ollama.bodies[-1]["options"]
+    assert (await hear(of, asking(CHAT_MODEL, LONG))).text == ollama.text
+    assert [body["options"].get("num_ctx") for body in ollama.bodies] == [None, None, 16_384]
+
+    # Loaded once with it, it is not loaded anew with every question.
+    await hear(of, asking(CHAT_MODEL))
+    assert ollama.bodies[-1]["options"]["num_ctx"] == 16_384
+    await hear(of, asking(CHAT_MODEL, user("word " * 28_000)))
+    # Never more than the model can have.
+    assert [body["options"].get("num_ctx") for body in ollama.bodies[4:]] == [16_384, 40_960]
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        (local(8_192), {}),
+        # The household says how much memory it may take.
+        (local(), {"num_ctx": 4_096}),
+        (local(None), {}),
+    ],
+)
+async def test_what_is_too_long_is_refused_and_never_cut_unseen(
+    session: aiohttp.ClientSession, ollama: FakeOllama, model: Model, options: dict[str, Any]
+) -> None:
+    ollama.context = 4_096
+    ollama.models[CHAT_MODEL]["context_length"] = model.context or 40_960
+    of = provider(session, ollama.url, "ollama", key=None, models=(model,), **options)
+
+    failure, _ = await fail(of, asking(CHAT_MODEL, LONG))
+
+    assert (failure.cls, failure.scope, failure.billed) == (
+        FailureClass.CONTEXT_LENGTH,
+        FailureScope.REQUEST,
+        Billed.NO,
+    )
+    assert len(ollama.bodies) <= 2
+
+
+async def test_a_context_for_which_there_is_no_memory_is_not_asked_for_again(
+    session: aiohttp.ClientSession, ollama: FakeOllama
+) -> None:
+    ollama.context = 4_096
+    of = provider(session, ollama.url, "ollama", key=None, models=(local(),))
+    memory = {"error": "model requires more system memory (40 GiB) than is available (12 GiB)"}
+    ollama.fault = [None, Fault(How.REFUSE, 500, body=memory)]
+
+    failure, _ = await fail(of, asking(CHAT_MODEL, LONG))
+    assert failure.cls is FailureClass.TRANSIENT
+    await hear(of, asking(CHAT_MODEL))
+    assert "num_ctx" not in ollama.bodies[-1]["options"]
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "{}",
+        "{}/",
+        "{}/api",
+        "{}/api/chat",
+        "{}/api/tags",
+        "{}/api/show",
+        "{}/api/embed",
+        "{}/v1",
+        "{}/v1/",
+        "{}/v1/chat/completions",
+        "{}/v1/models",
+    ],
+)
 async def test_any_address_people_paste(session: aiohttp.ClientSession, ollama: FakeOllama, pasted: str) -> None:
     await provider(session, pasted.format(ollama.url), "ollama", key=None).probe()
 

@@ -7,19 +7,17 @@ import aiohttp
 import pytest
 
 from custom_components.ai_router.providers.openai import OpenAI
+from custom_components.ai_router.routing.call import Finish, RateWindow, Usage
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope
 from custom_components.ai_router.routing.model import (
     Capability,
-    Finish,
     Message,
     Model,
-    RateWindow,
     Role,
     Target,
     Text,
     ToolCall,
     ToolResult,
-    Usage,
 )
 from custom_components.ai_router.routing.ports import Provider
 from tests.fakes.faults import Fault, How
@@ -65,7 +63,19 @@ async def test_without_an_address_it_is_openai_s_own(session: aiohttp.ClientSess
     assert str(of._address(asking(CHAT_MODEL))) == "https://api.openai.com/v1/responses"
 
 
-@pytest.mark.parametrize("pasted", ["{}", "{}/", "{}/responses", "{}/chat/completions", "http://127.0.0.1:{port}"])
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "{}",
+        "{}/",
+        " {} ",
+        "{}/responses",
+        "{}/chat/completions",
+        "{}/models",
+        "http://127.0.0.1:{port}",
+        "127.0.0.1:{port}",
+    ],
+)
 async def test_any_address_people_paste(session: aiohttp.ClientSession, responses: FakeResponses, pasted: str) -> None:
     port = responses.url.rpartition(":")[2].removesuffix("/v1")
 

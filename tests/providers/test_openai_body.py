@@ -9,9 +9,9 @@ import pytest
 from custom_components.ai_router.providers.conversation import dumps
 from custom_components.ai_router.providers.error_bodies import ErrorBody
 from custom_components.ai_router.providers.openai_body import objection, responses_body
+from custom_components.ai_router.routing.call import Call
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, Phase
 from custom_components.ai_router.routing.model import (
-    Call,
     Message,
     Role,
     Sampling,

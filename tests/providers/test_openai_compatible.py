@@ -1,5 +1,6 @@
 """OpenAI-compatible servers, spoken to over a real socket."""
 
+import json
 import threading
 from typing import Any
 
@@ -8,13 +9,12 @@ import pytest
 
 from custom_components.ai_router.providers import conversation
 from custom_components.ai_router.providers.endpoint import EndpointProblem, InvalidEndpoint
+from custom_components.ai_router.routing.call import Finish, RateWindow
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope, Phase
 from custom_components.ai_router.routing.model import (
     Audio,
     Capability,
-    Finish,
     Message,
-    RateWindow,
     Role,
     Sampling,
     Text,
@@ -189,11 +189,63 @@ async def test_a_refused_shape_is_asked_for_in_words(session: aiohttp.ClientSess
 
     await hear(provider(session, openai.url), asking(CHAT_MODEL, structure=DOOR))
 
-    refused, any_json, taken = openai.bodies
+    refused, any_json, forced = openai.bodies
     assert refused["response_format"]["type"] == "json_schema"
     assert any_json["response_format"] == {"type": "json_object"}
-    assert "response_format" not in taken
-    assert '"boolean"' in taken["messages"][0]["content"]
+    assert "response_format" not in forced
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_shape_is_asked_for_by_ever_simpler_means_and_what_a_model_takes_is_remembered(
+    session: aiohttp.ClientSession, openai: FakeOpenAI, stream: bool
+) -> None:
+    openai.refuses = {CHAT_MODEL: {"response_format"}, VISION_MODEL: {"response_format", "tool_choice"}}
+    of = provider(session, openai.url)
+
+    forced = await hear(of, asking(CHAT_MODEL, structure=DOOR, stream=stream))
+    # The call that it was made to make is its answer.
+    assert (json.loads(forced.text), forced.calls, forced.finish) == ({"open": True}, [], Finish.STOP)
+    *_, asked = openai.bodies
+    assert asked["tool_choice"] == {"type": "function", "function": {"name": "door"}}
+    assert [tool["function"]["parameters"] for tool in asked["tools"]] == [DOOR.schema]
+
+    words = await hear(of, asking(VISION_MODEL, structure=DOOR, stream=stream))
+    assert words.text == openai.text
+    *_, asked = openai.bodies
+    assert not {"response_format", "tools", "tool_choice"} & asked.keys()
+    assert '"boolean"' in asked["messages"][0]["content"]
+
+    tries = len(openai.bodies)
+    assert tries == 3 + 4
+    for model in (CHAT_MODEL, VISION_MODEL):
+        await hear(of, asking(model, structure=DOOR, stream=stream))
+    assert len(openai.bodies) == tries + 2
+
+
+async def test_no_tool_is_forced_beside_those_of_the_call(session: aiohttp.ClientSession, openai: FakeOpenAI) -> None:
+    openai.refuses = {CHAT_MODEL: {"response_format"}}
+    openai.tool_calls = [{"id": "a", "type": "function", "function": {"name": "light_on", "arguments": "{}"}}]
+
+    answer = await hear(provider(session, openai.url), asking(CHAT_MODEL, structure=DOOR, tools=(LIGHT,)))
+
+    assert [call.name for call in answer.calls] == ["light_on"]
+    assert answer.finish is Finish.TOOLS
+    assert "tool_choice" not in openai.bodies[-1]
+
+
+@pytest.mark.parametrize("given", ['{"open": tr', "[]", ""])
+async def test_an_answer_in_a_call_is_whole_or_none(
+    session: aiohttp.ClientSession, openai: FakeOpenAI, given: str
+) -> None:
+    openai.refuses = {CHAT_MODEL: {"response_format"}}
+    openai.forced = given
+    of = provider(session, openai.url)
+
+    if given:
+        failure, _ = await fail(of, asking(CHAT_MODEL, structure=DOOR))
+        assert failure.cls is FailureClass.MALFORMED
+    else:
+        assert (await hear(of, asking(CHAT_MODEL, structure=DOOR))).text == "{}"
 
 
 async def test_an_objection_that_never_ends_is_a_failure(session: aiohttp.ClientSession, openai: FakeOpenAI) -> None:

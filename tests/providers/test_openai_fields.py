@@ -6,8 +6,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.failures import FailureClass
-from custom_components.ai_router.routing.model import Finish, Sampling, Structure
+from custom_components.ai_router.routing.model import Sampling, Structure
 from tests.fakes.openai import CHAT_MODEL, PLAIN_MODEL, FakeResponses
 from tests.fakes.openai_rules import Traits
 

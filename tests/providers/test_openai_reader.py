@@ -7,8 +7,9 @@ import pytest
 
 from custom_components.ai_router.providers.openai_reader import ResponsesReader
 from custom_components.ai_router.providers.replies import Replies
+from custom_components.ai_router.routing.call import Event, Finish, ThinkingDelta, Usage
 from custom_components.ai_router.routing.failures import Billed, FailureClass, Phase
-from custom_components.ai_router.routing.model import Event, Finish, ThinkingDelta, ToolCall, Usage
+from custom_components.ai_router.routing.model import ToolCall
 
 from .asking import Heard, pieces
 

@@ -3,7 +3,8 @@
 import aiohttp
 import pytest
 
-from custom_components.ai_router.routing.model import Finish, Message, Sampling, Target, Thinking
+from custom_components.ai_router.routing.call import Finish
+from custom_components.ai_router.routing.model import Message, Sampling, Target, Thinking
 from tests.fakes.openai import ALWAYS_MODEL, CHAT_MODEL, PLAIN_MODEL, RESTING_MODEL, FakeResponses
 
 from .asking import LIGHT, asking, hear, results, turn, user, whole

@@ -7,10 +7,12 @@ import pytest
 
 from custom_components.ai_router.providers.price_spans import prices_of, rates_of, span_of
 from custom_components.ai_router.providers.price_table import PriceTable
-from custom_components.ai_router.routing.model import Capability, Usage
+from custom_components.ai_router.routing.call import Usage
+from custom_components.ai_router.routing.model import Capability
 from custom_components.ai_router.routing.money import Prices, to_picodollars
 
 TABLE = PriceTable.load()
+NOW = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
 MILLION = Usage(fresh_in=1_000_000, requests=0)
 
 
@@ -171,6 +173,37 @@ def test_prices_that_depend_on_the_day_and_the_hour(
     vendor: str, model_id: str, when: tuple[int, ...], dollars: str
 ) -> None:
     assert prices(vendor, model_id).cost(MILLION, at(*when)) == to_picodollars(dollars)
+
+
+REGIONS = ["https://eu.api.openai.com/v1", "us.api.openai.com", "HTTPS://JP.API.OpenAI.com./v1/responses"]
+
+
+@pytest.mark.parametrize("kind", ["openai", "openai_compatible"])
+@pytest.mark.parametrize("url", REGIONS)
+def test_a_region_of_its_own_costs_a_tenth_more_for_newer_models(kind: str, url: str) -> None:
+    vendor = TABLE.vendor(kind, url)
+    assert vendor is not None
+    used = Usage(fresh_in=1_000, cache_read=3, cache_write_5m=7, text_out=11, reasoning_out=13)
+    for newer in ("gpt-6-luna", "gpt-5.4-mini", "gpt-5.5", "gpt-6-luna-2026-09-01"):
+        for tokens in (used, Usage(fresh_in=300_000)):
+            usual, there = prices("openai", newer).cost(tokens, NOW), prices(vendor, newer).cost(tokens, NOW)
+            assert there * 10 == usual * 11
+        assert prices(vendor, newer).source == prices("openai", newer).source
+    for older in ("gpt-5-mini", "gpt-5.2", "gpt-4o", "text-embedding-3-small", "ft:gpt-4o-2024-08-06:home"):
+        assert prices(vendor, older) == prices("openai", older)
+    assert TABLE.find(vendor, "claude-haiku-5-5") is None
+    # What it can do is the same everywhere.
+    here, far = TABLE.find(vendor, "gpt-6-luna"), TABLE.find("openai", "gpt-6-luna")
+    assert here is not None
+    assert far is not None
+    assert (here.caps, here.context, here.max_output) == (far.caps, far.context, far.max_output)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://eu.api.openai.com.example.org/v1", "https://xx.api.openai.com", "http://[", ""]
+)
+def test_only_the_regions_are_dearer(url: str) -> None:
+    assert TABLE.vendor("openai", url) == "openai"
 
 
 def test_what_the_table_knows_besides() -> None:

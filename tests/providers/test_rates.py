@@ -4,7 +4,7 @@ import pytest
 from multidict import CIMultiDict
 
 from custom_components.ai_router.providers.rates import duration, rate_windows, retry_at, wait_in_words
-from custom_components.ai_router.routing.model import RateWindow
+from custom_components.ai_router.routing.call import RateWindow
 
 NOW = 1_000_000.0
 DATE = "Sat, 21 Nov 2026 10:00:00 GMT"
@@ -17,6 +17,16 @@ DATE = "Sat, 21 Nov 2026 10:00:00 GMT"
         ("6m0s", 360.0),
         ("12ms", 0.012),
         ("1h2m3.5s", 3723.5),
+        ("1m30s", 90.0),
+        ("1m 30s", 90.0),
+        ("2m59.56s", 179.56),
+        ("1d2h", 93_600.0),
+        ("850\u00b5s", 0.00085),
+        ("850us", 0.00085),
+        ("90000ns", 0.00009),
+        ("1M30S", 90.0),
+        ("1m30", None),
+        ("PT30S", None),
         ("0", 0.0),
         ("2.5", 2.5),
         (" 3 ", 3.0),
@@ -41,6 +51,17 @@ def test_durations(text: str | None, seconds: float | None) -> None:
         ({}, None),
         ({"Retry-After": "20"}, 20.0),
         ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": "1m30s"}, 90.0),
+        ({"Retry-After": "0.25"}, 0.25),
+        ({"Date": DATE, "Retry-After": "2026-11-21T10:00:05Z"}, 5.0),
+        ({"Date": DATE, "Retry-After": "2026-11-21T10:00:05.500000+00:00"}, 5.5),
+        ({"Date": DATE, "Retry-After": "1795255205.5"}, 5.5),
+        ({"Date": DATE, "Retry-After": "1795255205500"}, 5.5),
+        ({"Date": DATE, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795255260"}, 60.0),
+        ({"Date": DATE, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-21T10:01:00Z"}, 60.0),
+        ({"X-RateLimit-Remaining-Requests": "0", "X-RateLimit-Reset-Requests": "120ms"}, 0.12),
+        ({"X-RateLimit-Remaining-Tokens": "0.0", "X-RateLimit-Reset-Tokens": "60"}, 60.0),
+        ({"X-RateLimit-Reset": "60"}, None),
         ({"Retry-After-Ms": "250", "Retry-After": "20"}, 0.25),
         ({"X-Ms-Retry-After-Ms": "750", "Retry-After": "20"}, 0.75),
         ({"Date": DATE, "Retry-After": "Sat, 21 Nov 2026 10:02:00 GMT"}, 120.0),

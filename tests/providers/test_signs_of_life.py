@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from custom_components.ai_router.routing.model import ALIVE, Finish, Opened, TextDelta
+from custom_components.ai_router.routing.call import ALIVE, Finish, Opened, TextDelta
 from tests.fakes.anthropic import CHAT_MODEL as ANTHROPIC_MODEL
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.faults import Fault, How

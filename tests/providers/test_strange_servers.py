@@ -2,13 +2,15 @@
 
 import asyncio
 import gzip
+import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from compression import zstd
 
 import aiohttp
 import pytest
 
+from custom_components.ai_router.routing.call import Finish, TextDelta
 from custom_components.ai_router.routing.failures import MEANING, FailureClass, FailureScope
-from custom_components.ai_router.routing.model import Finish
 
 from .asking import asking, fail, hear, provider
 
@@ -76,14 +78,63 @@ HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
         written(STREAM + b'data: {"error": "too late"}\n\n\x00\xff'),
         written(chunked(STREAM, 7), CHUNKS, kind="text/event-stream"),
         written(gzip.compress(STREAM), "Content-Encoding: gzip", kind="text/event-stream"),
+        written(gzip.compress(WHOLE), "Content-Encoding: gzip"),
+        written(zlib.compress(STREAM), "Content-Encoding: deflate", kind="text/event-stream"),
+        written(zlib.compress(WHOLE), "Content-Encoding: deflate"),
+        written(zlib.compress(WHOLE, wbits=-15), "Content-Encoding: deflate"),
+        written(zstd.compress(WHOLE), "Content-Encoding: zstd"),
+        # Each stream as what it is not.
+        written(STREAM, kind="text/plain; charset=utf-8"),
+        written(STREAM, kind="application/octet-stream"),
+        written(b": OPENROUTER PROCESSING\n\n" + STREAM, kind="text/plain"),
+        written(chunked(STREAM, 1), CHUNKS, kind="text/plain"),
+        written(b"event: message\n" + STREAM, kind="text/plain"),
+        written(STREAM).replace(b"Content-Type: text/event-stream\r\n", b""),
+        written(WHOLE).replace(b"Content-Type: application/json\r\n", b""),
+        written(WHOLE, kind="text/plain"),
+        written(WHOLE, kind="text/html"),
         HINTS + written(STREAM),
+        HINTS * 20 + written(STREAM),
         b"HTTP/1.1 100 Continue\r\n\r\n" + written(WHOLE),
     ],
 )
-async def test_what_is_whole(session: aiohttp.ClientSession, serve: Serve, answer: bytes) -> None:
-    heard = await hear(provider(session, await serve(answer)), asking("m"))
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_is_whole(session: aiohttp.ClientSession, serve: Serve, answer: bytes, stream: bool) -> None:
+    heard = await hear(provider(session, await serve(answer)), asking("m", stream=stream))
 
     assert (heard.text, heard.finish) == ("It is shut", Finish.STOP)
+
+
+async def test_a_stream_that_was_asked_for_is_one_whatever_it_is_called(
+    session: aiohttp.ClientSession, serve: Serve
+) -> None:
+    heard = await hear(provider(session, await serve(written(STREAM, kind="application/json"))), asking("m"))
+
+    assert (heard.text, heard.finish) == ("It is shut", Finish.STOP)
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/json", "text/plain", "text/event-stream"])
+async def test_lines_are_read_whatever_they_are_called(session: aiohttp.ClientSession, serve: Serve, kind: str) -> None:
+    lines = b"""{"message": {"content": "It is "}, "done": false}
+{"message": {"content": "shut"}, "done": false}
+{"message": {"content": ""}, "done": true, "done_reason": "stop"}
+"""
+    url = (await serve(written(lines, kind=kind))).removesuffix("/v1")
+
+    heard = await hear(provider(session, url, "ollama", key=None), asking("m"))
+
+    assert (heard.text, heard.finish) == ("It is shut", Finish.STOP)
+    # As they came, not all at once.
+    assert sum(isinstance(event, TextDelta) for event in heard.events) == 2
+
+
+async def test_an_answer_in_one_piece_may_be_written_over_many_lines(
+    session: aiohttp.ClientSession, serve: Serve
+) -> None:
+    answer = b'{\n  "message": {"content": "It is shut"},\n  "done": true\n}\n'
+    url = (await serve(written(answer))).removesuffix("/v1")
+
+    assert (await hear(provider(session, url, "ollama", key=None), asking("m"))).text == "It is shut"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +146,11 @@ async def test_what_is_whole(session: aiohttp.ClientSession, serve: Serve, answe
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
         b"HTTP/1.1 304 Not Modified\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1_000_000,
+        HINTS * 1_000 + written(WHOLE)[:-5],
+        written(b"", kind="text/plain"),
+        written(b"OK", kind="text/plain"),
+        written(zlib.compress(STREAM)[:-30], "Content-Encoding: deflate", kind="text/event-stream"),
         written(WHOLE, "Content-Length: 20"),
         written(WHOLE, "Content-Length: 9999"),
         written(WHOLE, "Content-Length: x"),

@@ -1,13 +1,14 @@
 """LiteLLM's proxy in all protocols that it offers: what it says stands in its configuration."""
 
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import aiohttp
 import pytest
 
+from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, Phase
-from custom_components.ai_router.routing.model import Capability, Finish, Op
+from custom_components.ai_router.routing.model import Capability, Op
 from tests.providers.asking import LIGHT, asking, fail, hear, picture, provider, results, turn, user, whole
 
 from .speaking_model import ARGUMENTS, TEXT, TOOL

@@ -6,17 +6,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from custom_components.ai_router.routing.call import Call, Finish, UsageTotal, Vectors
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope, Phase
-from custom_components.ai_router.routing.model import (
-    Call,
-    Capability,
-    Finish,
-    Op,
-    Sampling,
-    Target,
-    UsageTotal,
-    Vectors,
-)
+from custom_components.ai_router.routing.model import Capability, Op, Sampling, Target
 from custom_components.ai_router.routing.ports import Provider
 from tests.providers.asking import DOOR, KEY, LIGHT, asking, fail, hear, picture, provider, results, turn, user, whole
 

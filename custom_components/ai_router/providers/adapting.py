@@ -8,14 +8,16 @@ from typing import Any, ClassVar, override
 from aiohttp import ClientSession
 from yarl import URL
 
+from ..routing.call import Call
 from ..routing.failures import AttemptFailed, FailureClass
-from ..routing.model import Call
 from .conversation import encoded
 from .error_bodies import ErrorBody, error_body, parsed
 from .provider import HttpProvider
+from .thinking import Habit
 from .transport import Answer
 
 _REMEMBERED = 256
+_NO_REASONING = frozenset({"off", "none"})
 _OBJECTIONS = frozenset({FailureClass.BAD_REQUEST, FailureClass.CAPABILITY})
 _OBJECTION_STATUSES = frozenset({400, 422})
 
@@ -40,6 +42,7 @@ class AdaptingProvider(HttpProvider):
         super().__init__(session, key, headers, secrets)
         self._chat = chat
         self._refused: dict[str, frozenset[str]] = {}
+        self._habits: dict[str, Habit] = {}
 
     def _address(self, call: Call) -> URL:  # noqa: ARG002 - protocols with the model in the path look at the call
         """Return where a call is sent."""
@@ -89,6 +92,16 @@ class AdaptingProvider(HttpProvider):
         if field is None:
             raise AttemptFailed(failure)
         return field
+
+    def _habit(self, call: Call) -> Habit:
+        """Return what is known of how a model reasons in its text. What is not asked to reason does not."""
+        if call.sampling.reasoning in _NO_REASONING:
+            return Habit()
+        model = call.target.model_id
+        habit = self._habits.setdefault(model, Habit())
+        if len(self._habits) > _REMEMBERED:
+            del self._habits[next(iter(self._habits))]
+        return habit
 
     def _remember(self, model: str, field: str) -> None:
         self._refused[model] = self._refused.get(model, frozenset()) | {field}

@@ -6,9 +6,10 @@ from typing import Any, ClassVar, override
 
 from aiohttp import ClientSession
 
+from ..routing.call import Call
 from ..routing.failures import AttemptFailed
-from ..routing.model import Call, Model
-from ..routing.sight import LeastTokens
+from ..routing.model import Model
+from ..routing.sight import LeastTokens, PictureTokens
 from . import picture_tokens
 from .adapting import AdaptingProvider
 from .anthropic_body import OF_THIS_CALL, answer_tool, count_body, messages_body, objection
@@ -69,6 +70,12 @@ class Anthropic(AdaptingProvider):
     def least_picture(self) -> LeastTokens:
         """The fewest tokens that are counted for a picture."""
         return picture_tokens.claude
+
+    @property
+    @override
+    def picture_tokens(self) -> PictureTokens:
+        """The tokens that a model counts for a picture."""
+        return picture_tokens.of_claude
 
     @override
     def _reader(self, call: Call) -> MessagesReader:

@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterator
 from itertools import groupby
 from typing import Any
 
+from ..routing.call import Call
 from ..routing.failures import FailureClass
-from ..routing.model import Call, Image, JsonObject, Message, Role, Structure, Text, ToolCall, ToolResult
+from ..routing.model import Image, JsonObject, Message, Role, Structure, Text, ToolCall, ToolResult
 from .anthropic_models import may_be_forced, thinking
 from .conversation import as_made, in_hand, joined, picture, schema_in_words, split, unsent, with_ids
 from .error_bodies import ErrorBody
@@ -30,7 +31,8 @@ _NAMES = {
     "thinking": r"\bthinking\b",
     "effort": r"\beffort\b",
     "temperature": r"\btemperature\b",
-    "top_p": r"\btop_p\b",
+    # Where only one of both is taken, it is the other one that is kept.
+    "top_p": r"\btop_p\b|\W?temperature\W+and\W+top_p\W+cannot both",
     "stop_sequences": r"\bstop_sequences\b",
     "cache_control": r"\bcache_control\b",
 }
@@ -134,6 +136,14 @@ def _shape(structure: Structure, call: Call, refused: Collection[str], *, thinks
     return {_FORCE: {"type": "tool", "name": tool, "disable_parallel_tool_use": True}}
 
 
+def _goes_on(turns: list[Message], call: Call, *, replay: bool) -> bool:
+    """Say whether what the model thinks next has what it thought before the last tools, if there were any."""
+    place = max((place for place, turn in enumerate(turns) if turn.role is Role.ASSISTANT), default=-1)
+    if place < 0 or not any(isinstance(part, ToolCall) for part in turns[place].parts):
+        return True
+    return replay and place >= in_hand(turns) and _as_made(turns[place], call) is not None
+
+
 def _wishes(call: Call, refused: Collection[str]) -> dict[str, Any]:
     """Return what may be left out when a model refuses it, by the names under which it is given up."""
     sampling = call.sampling
@@ -141,7 +151,8 @@ def _wishes(call: Call, refused: Collection[str]) -> dict[str, Any]:
     wishes: dict[str, Any] = {}
     if any(_as_made(turn, call) for turn in turns[in_hand(turns) :]):
         wishes[_REPLAY] = True
-    wishes |= thinking(call.target.model_id, sampling.reasoning, call.max_output)
+    goes_on = _goes_on(turns, call, replay=_REPLAY in wishes and _REPLAY not in refused)
+    wishes |= thinking(call.target.model_id, sampling.reasoning, call.max_output, goes_on=goes_on)
     thinks = "thinking" not in refused and wishes.get("thinking", {}).get("type") in _THINKS
     if not thinks:
         wishes |= {"temperature": sampling.temperature, "top_p": sampling.top_p}

@@ -20,6 +20,7 @@ _LATER = (
     "claude-sonnet-4-6",
     "claude-sonnet-5",
 )
+_COARSE = ("claude-opus-4-6", "claude-sonnet-4-6")
 
 _OFF = frozenset({"off", "none"})
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
@@ -40,13 +41,22 @@ _NEVER_FORCED = (
 )
 
 
+def sees_finely(model_id: str) -> bool:
+    """Say whether a model sees pictures larger than those before it did: all since Opus 4.7 do."""
+    return model_id.startswith(_LATER) and not model_id.startswith(_COARSE)
+
+
 def may_be_forced(model_id: str) -> bool:
     """Say whether a model can be made to call a tool."""
     return not model_id.startswith(_NEVER_FORCED)
 
 
-def thinking(model_id: str, wish: str | None, max_output: int) -> dict[str, Any]:
-    """Return the fields `thinking` and `effort` that carry out a wish; none where the model's own way is the nearest."""
+def thinking(model_id: str, wish: str | None, max_output: int, *, goes_on: bool = True) -> dict[str, Any]:
+    """Return the fields `thinking` and `effort` that carry out a wish; none where the model's own way is the nearest.
+
+    `goes_on`: no tools have just answered, or what was thought before them is sent along. With a budget, nothing is
+    thought otherwise.
+    """
     if wish is None:
         return {}
     if wish in _OFF:
@@ -55,7 +65,7 @@ def thinking(model_id: str, wish: str | None, max_output: int) -> dict[str, Any]
         return {"thinking": {"type": "between_tools" if model_id.startswith(_STOPS_BETWEEN_TOOLS) else "disabled"}}
     if model_id.startswith(_BUDGET):
         budget = max(_LEAST_BUDGET, int(max_output * _SHARES.get(_EFFORTS.get(wish, ""), _LARGE_SHARE)))
-        return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget < max_output else {}
+        return {"thinking": {"type": "enabled", "budget_tokens": budget}} if goes_on and budget < max_output else {}
     # Newer models send no thoughts unless asked, and nobody could tell their long silence from a dead connection.
     fields: dict[str, Any] = {"thinking": {"type": "adaptive", "display": "summarized"}}
     return fields | {"effort": _EFFORTS[wish]} if wish in _EFFORTS else fields

@@ -5,8 +5,9 @@ from typing import Any, override
 
 import orjson
 
-from ..routing.failures import Billed, Failure, FailureClass, FailureScope
-from ..routing.model import Finish, ToolCall, Usage
+from ..routing.call import Finish, Usage, UsageTotal
+from ..routing.failures import Billed, Failure, FailureClass, FailureScope, Phase
+from ..routing.model import ToolCall
 from .chat_usage import count
 from .conversation import dumps
 from .lines import ServerSentEvents
@@ -176,6 +177,14 @@ class MessagesReader(Reader):
         return self._answer_tool is not None and block.begun.get("name") == self._answer_tool
 
     @override
+    def counted(self) -> UsageTotal | None:
+        if self.phase is not Phase.STREAMING:
+            # What ends before the first word is not billed.
+            return None
+        self.usage = messages_usage(self._told)
+        return self._news()
+
+    @override
     def _close(self) -> Finish | None:
         self.usage = messages_usage(self._told)
         if not self.done:
@@ -201,6 +210,9 @@ class MessagesReader(Reader):
     def _pass_on(self, calls: list[_Block], *, cut: bool) -> bool:
         """Pass on the calls that are whole; say whether there are any."""
         whole: list[ToolCall] = []
+        if cut and calls and calls[-1] is [*self._blocks.values()][-1] and "input" not in calls[-1].pieces:
+            # It was cut where its arguments begin, or they came in one piece: nothing tells whether they are all.
+            calls = calls[:-1]
         for block in calls:
             arguments, name, call_id = block.arguments(), block.begun.get("name"), block.begun.get("id")
             if arguments is None or not (isinstance(name, str) and name and isinstance(call_id, str) and call_id):

@@ -4,15 +4,19 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from ..routing.call import Call
 from ..routing.failures import FailureClass
-from ..routing.model import Call, Image, Message, Role, Text, Thinking, ToolCall, ToolResult
+from ..routing.model import Image, Message, Role, Structure, Text, Thinking, Tool, ToolCall, ToolResult
 from .conversation import dumps, function, in_hand, joined, picture, schema_in_words, split, unsent, with_ids
 from .error_bodies import ErrorBody
 from .presets import BASELINE, Preset, Replay
 
 OUTPUT_NEWER = "max_completion_tokens"
 _OUTPUT = "max_tokens"
-FORMAT, JSON_OBJECT = "response_format", "json_object"
+FORMAT, JSON_OBJECT, TOOL_CHOICE = "response_format", "json_object", "tool_choice"
+# How a refusal names what holds an answer to its shape: tools of its own such a call has none.
+_SHAPES = rf"{FORMAT}|json_schema|json_object"
+_MEANS = {FORMAT: _SHAPES, JSON_OBJECT: _SHAPES, TOOL_CHOICE: r"tool_choice|tools?|tool calls?|tool calling|functions?"}
 # What an id of a call may be.
 _NINE, _ANY = re.compile(r"[A-Za-z0-9]{9}"), re.compile(r"[!-~]{1,64}")
 # Everyday words: only in quotes are they fields.
@@ -108,15 +112,29 @@ def _answered(turns: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 # --- what may be left out --------------------------------------------------------------------------
 
 
+def answer_name(call: Call) -> str | None:
+    """Return the name of the answer's shape, under which a model may be made to call it; None where it cannot be.
+
+    Beside tools of the call's own, none can be forced: the model is to choose.
+    """
+    return None if call.structure is None or call.tools else _name(call.structure)
+
+
+def _name(structure: Structure) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", structure.name)[:64] or "answer"
+
+
 def _shape(call: Call, refused: Collection[str], preset: Preset) -> dict[str, Any]:
     """Return the field that holds the answer to its shape, by the best means left; none where only words are left."""
     structure = call.structure
     if structure is None:
         return {}
+    name = _name(structure)
     if preset.schemas and FORMAT not in refused:
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", structure.name)[:64] or "answer"
         return {FORMAT: {"type": "json_schema", "json_schema": {"name": name, "schema": structure.schema}}}
-    return {JSON_OBJECT: {"type": "json_object"}} if preset.json_mode else {}
+    if preset.json_mode and JSON_OBJECT not in refused:
+        return {JSON_OBJECT: {"type": "json_object"}}
+    return {TOOL_CHOICE: {"type": "function", "function": {"name": name}}} if preset.forces and not call.tools else {}
 
 
 def _optional(call: Call, refused: Collection[str], preset: Preset) -> dict[str, Any]:
@@ -154,8 +172,11 @@ def chat_body(call: Call, refused: Collection[str] = (), preset: Preset = BASELI
         "stream": call.stream,
         OUTPUT_NEWER if _OUTPUT in refused else preset.output: call.max_output,
     }
-    if call.tools:
-        body["tools"] = [function(tool) for tool in call.tools]
+    tools = call.tools
+    if call.structure is not None and TOOL_CHOICE in optional:
+        tools = (Tool(_name(call.structure), "Give the answer.", call.structure.schema),)
+    if tools:
+        body["tools"] = [function(tool) for tool in tools]
     body.update((FORMAT if name == JSON_OBJECT else name, value) for name, value in optional.items())
     return body
 
@@ -167,8 +188,7 @@ def count_body(call: Call, refused: Collection[str] = (), preset: Preset = BASEL
 
 
 def _named(name: str, error: ErrorBody) -> bool:
-    if name in (FORMAT, JSON_OBJECT):
-        name = rf"{FORMAT}|json_schema|json_object"
+    name = _MEANS.get(name, name)
     if error.params:
         return any(re.match(rf"(?:{name})\b", param) for param in error.params)
     words = error.message.lower()

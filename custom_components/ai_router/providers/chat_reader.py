@@ -6,14 +6,16 @@ from uuid import uuid4
 
 import orjson
 
+from ..routing.call import Finish, UsageTotal
 from ..routing.failures import Phase
-from ..routing.model import Finish, ToolCall
+from ..routing.model import ToolCall
 from .chat_usage import chat_usage, told_cost
+from .conversation import dumps
 from .lines import ServerSentEvents
 from .presets import BASELINE, Preset, Replay
 from .replies import Replies
-from .streams import Reader
-from .thinking import ThinkTags
+from .tagged_reader import TaggedReader
+from .thinking import Habit
 
 _DONE = b"[DONE]"
 _MAX_CALLS = 128
@@ -27,6 +29,7 @@ _FINISHES = {
     "content_filter": Finish.FILTERED,
 }
 # What was cut stays cut, whatever is said after it.
+_WHOLE = (Finish.STOP, Finish.TOOLS)
 _NOT_WHOLE = (Finish.LENGTH, Finish.FILTERED)
 
 
@@ -38,6 +41,16 @@ class _Call:
     name: str = ""
     pieces: list[str] = field(default_factory=list)
     whole: dict[str, Any] | None = None
+
+    def is_over(self, call_id: Any, arguments: Any) -> bool:
+        """Say whether a piece with a name begins another call: some servers number all their calls 0, or none.
+
+        So it is with another id, and with arguments behind arguments that are whole.
+        """
+        if call_id and self.id and call_id != self.id:
+            return True
+        begun = self.whole is not None or any(self.pieces)
+        return begun and bool(arguments) and self.arguments() is not None
 
     def arguments(self) -> dict[str, Any] | None:
         """Return the arguments, None where they are not a whole object."""
@@ -53,23 +66,42 @@ class _Call:
         return arguments if isinstance(arguments, dict) else None
 
 
-class ChatReader(Reader):
+class ChatReader(TaggedReader):
     """Reads the answer to one chat completion."""
 
-    __slots__ = ("_calls", "_current", "_details", "_finish", "_model", "_preset", "_refused", "_tags", "_told")
+    __slots__ = (
+        "_answer_name",
+        "_calls",
+        "_current",
+        "_details",
+        "_finish",
+        "_model",
+        "_preset",
+        "_refused",
+        "_summed",
+        "_told",
+    )
 
-    def __init__(self, replies: Replies, model: str, preset: Preset = BASELINE) -> None:
-        """Begin before the first byte."""
-        super().__init__(ServerSentEvents(), replies)
+    def __init__(
+        self,
+        replies: Replies,
+        model: str,
+        preset: Preset = BASELINE,
+        habit: Habit | None = None,
+        answer_name: str | None = None,
+    ) -> None:
+        """Begin before the first byte. `habit` as in `TaggedReader`; a call of `answer_name` is the answer itself."""
+        super().__init__(ServerSentEvents(), replies, habit)
         self._model = model
+        self._answer_name = answer_name
         self._preset = preset
         self._details: dict[int, dict[str, Any]] = {}
-        self._tags = ThinkTags()
         self._calls: list[_Call] = []
         self._current: dict[int, _Call] = {}
         self._finish = ""
         self._refused = False
         self._told: Any = None
+        self._summed: Any = None
 
     @override
     def _not_json(self, data: bytes) -> None:
@@ -82,6 +114,11 @@ class ChatReader(Reader):
     def _take(self, message: dict[str, Any]) -> bool:
         choices = message.get("choices")
         usage = message.get("usage")
+        groq = message.get("x_groq")
+        if isinstance(groq, dict):
+            usage = usage or groq.get("usage")
+            if groq.get("error"):
+                message = {"error": groq["error"]}
         if usage:
             self._told = usage
         choice = choices[0] if isinstance(choices, list) and choices else None
@@ -108,13 +145,10 @@ class ChatReader(Reader):
         if failure is not None or self._finish == "error" or message.get("error"):
             self.failure = failure or self._replies.malformed("the server gave up in the middle", self.phase)
             return True
-        extra = message.get("x_groq")
-        if isinstance(extra, dict) and extra.get("usage"):
-            self._told = extra["usage"]
         return "choices" in message
 
     def _delta(self, delta: dict[str, Any]) -> None:
-        thought = delta.get("reasoning") or delta.get("reasoning_content")
+        thought = delta.get("reasoning") or delta.get("reasoning_content") or delta.get("thinking")
         if thought and isinstance(thought, str):
             self._thought(thought)
         content = delta.get("content")
@@ -130,19 +164,6 @@ class ChatReader(Reader):
                 self._piece(position, piece)
         if delta.get("refusal"):
             self._refused = True
-
-    def _content(self, text: str) -> None:
-        if self._tags.plain(text):
-            self._text(text)
-        else:
-            self._pass_on(self._tags.feed(text))
-
-    def _pass_on(self, pieces: list[tuple[bool, str]]) -> None:
-        for thought, text in pieces:
-            if thought:
-                self._thought(text)
-            else:
-                self._text(text)
 
     def _part(self, part: Any) -> None:
         """Read a piece of content that says its type, as Mistral sends them."""
@@ -165,8 +186,7 @@ class ChatReader(Reader):
         index = told if isinstance(told, int) else position
         name, call_id, arguments = function.get("name"), piece.get("id"), function.get("arguments")
         call = self._current.get(index)
-        # Some servers number all their calls 0: another id with a name is another call.
-        if call is None or (name and call_id and call.id and call_id != call.id):
+        if call is None or (name and call.is_over(call_id, arguments)):
             if len(self._calls) >= _MAX_CALLS:
                 self.failure = self._replies.malformed("too many tool calls", self.phase)
                 return
@@ -194,11 +214,23 @@ class ChatReader(Reader):
                 self.failure = self._replies.malformed("too much reasoning", self.phase)
 
     @override
-    def _close(self) -> Finish | None:
-        self._pass_on(self._tags.end())
+    def counted(self) -> UsageTotal | None:
+        if self._told is self._summed:
+            return None
+        self._count_up()
+        return self._news()
+
+    def _count_up(self) -> None:
+        """Sum up the counts that came last: each counts all that was before it."""
+        self._summed = self._told
         self.usage = chat_usage(self._told)
         if self._preset.costs:
             self.cost = told_cost(self._told)
+
+    @override
+    def _close(self) -> Finish | None:
+        self._end_of_content(whole=self.failure is None and _FINISHES.get(self._finish, Finish.LENGTH) in _WHOLE)
+        self._count_up()
         if self._details and self._calls:
             self._thought("", [self._details[index] for index in sorted(self._details)])
         finish = _FINISHES.get(self._finish, Finish.OTHER) if self._finish else None
@@ -213,8 +245,8 @@ class ChatReader(Reader):
         self._pass_on_calls(cut=finish is Finish.LENGTH)
         if self._refused:
             return Finish.FILTERED
-        if finish in {Finish.STOP, Finish.TOOLS}:
-            return Finish.TOOLS if self._calls else Finish.STOP
+        if finish in _WHOLE:
+            return Finish.TOOLS if any(call.name != self._answer_name for call in self._calls) else Finish.STOP
         return finish
 
     def _pass_on_calls(self, *, cut: bool) -> None:
@@ -225,6 +257,9 @@ class ChatReader(Reader):
                 if not cut:
                     self.failure = self._replies.malformed("a tool call that makes no sense", self.phase)
                     return
+                continue
+            if call.name == self._answer_name:
+                self._text(dumps(arguments).decode())
                 continue
             # Nine letters and digits: the one form of an id that every server takes back.
             call_id = call.id if call.id and call.id not in ids else uuid4().hex[:9]

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from ..routing.model import Usage
+from ..routing.call import Usage
 from ..routing.money import Picodollars, to_picodollars
 
 # More than any answer has: a count above it is nonsense, and its price would not fit into 64 bits.

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, override
 from uuid import uuid4
 
 from aiohttp import ClientSession
 from yarl import URL
 
-from ..routing.failures import AttemptFailed
-from ..routing.model import Call, Capability, Message, Model, Role, Text
+from ..routing.call import Call
+from ..routing.failures import AttemptFailed, Phase
+from ..routing.model import Capability, Message, Model, Role, Text
 from .adapting import AdaptingProvider
 from .chat_body import FORMAT, JSON_OBJECT, chat_body, objection
 from .chat_reader import ChatReader
@@ -65,10 +65,7 @@ class Cloudflare(AdaptingProvider):
         models: list[Model] = []
         for page in range(1, _MAX_PAGES + 1):
             url = (self._ai / "models/search").with_query(per_page=_PAGE, page=page)
-            data = await self._transport.json(url, seconds=LIST_SECONDS)
-            entries = data.get("result") if isinstance(data, dict) else None
-            if not isinstance(entries, list):
-                raise AttemptFailed(self._transport.replies.stranger("JSON of another kind"))
+            entries = await self._listed(url, LIST_SECONDS)
             found = (cloudflare_model(entry) for entry in entries if isinstance(entry, dict))
             models.extend(model for model in found if model is not None)
             if len(entries) < _PAGE:
@@ -79,7 +76,16 @@ class Cloudflare(AdaptingProvider):
     async def probe(self) -> None:
         """List one model: free, and refused to a wrong token, account or permission. Raises `AttemptFailed`."""
         url = (self._ai / "models/search").with_query(per_page=1)
-        await self._transport.json(url, seconds=PROBE_SECONDS)
+        await self._listed(url, PROBE_SECONDS)
+
+    async def _listed(self, url: URL, seconds: float) -> list[Any]:
+        """Return what a list holds. Raises `AttemptFailed`, also for a refusal in an envelope that is a success."""
+        data = await self._transport.json(url, seconds=seconds)
+        entries = data.get("result") if isinstance(data, dict) else None
+        if isinstance(entries, list):
+            return entries
+        replies = self._transport.replies
+        raise AttemptFailed(replies.in_band(data, Phase.SENT) or replies.stranger("JSON of another kind"))
 
     @override
     def _embedding(self, call: Call) -> tuple[URL, Embedding]:
@@ -102,7 +108,7 @@ class Cloudflare(AdaptingProvider):
         if call.structure is not None and FORMAT not in refused:
             # Not every model keeps to a schema, and none says so.
             words = Message(Role.SYSTEM, (Text(schema_in_words(call.structure)),))
-            call = replace(call, messages=(*call.messages, words))
+            call = call._replace(messages=(*call.messages, words))
         body = chat_body(call, refused)
         for message in body["messages"]:
             # Older models want words in every turn, even where it is all calls.

@@ -3,7 +3,9 @@
 from typing import Any
 
 from ..routing.model import Capability, Model
+from ..routing.money import Prices
 from .capabilities import guess
+from .price_spans import prices_of
 
 # Their JSON mode takes a bare schema, and only in the own form; nothing tells this but Cloudflare's page on it.
 JSON_MODE = frozenset(
@@ -29,14 +31,17 @@ _PROPERTIES = {
     "reasoning": Capability.REASONING,
     "vision": Capability.VISION,
 }
+# How the list calls the prices that are asked for tokens. Neurons, in which the bill is written, are made from these.
+_UNITS = {"per m input tokens": "in", "per m output tokens": "out", "per m cached input tokens": "read"}
+_DEAREST = 1_000_000
 # What a model has no property of, it cannot do; schemas are kept to in more ways than its properties tell.
 _TOLD = Capability.TOOLS | Capability.REASONING | Capability.STRUCTURED
 
 
-def _properties(entry: dict[str, Any]) -> dict[str, str]:
+def _properties(entry: dict[str, Any]) -> dict[str, Any]:
     told = entry.get("properties")
     return {
-        str(one.get("property_id")): str(one.get("value"))
+        str(one.get("property_id")): one.get("value")
         for one in (told if isinstance(told, list) else ())
         if isinstance(one, dict)
     }
@@ -56,9 +61,24 @@ def cloudflare_model(entry: dict[str, Any]) -> Model | None:
         # Of older models the list does not say that they see.
         caps |= guess(name) & Capability.VISION
         for told, capability in _PROPERTIES.items():
-            if properties.get(told) == "true":
+            if str(properties.get(told)).lower() == "true":
                 caps |= capability
-    window = properties.get("context_window", "")
+    window = str(properties.get("context_window", ""))
     size = int(window) if window.isascii() and window.isdigit() and int(window) else None
     sure = _TOLD | (Capability.VISION if "vision" in properties else Capability.NONE) if properties else Capability.NONE
-    return Model(name, caps, size, told=sure)
+    return Model(name, caps, size, prices=_prices(properties.get("price"), caps), told=sure)
+
+
+def _prices(told: Any, caps: Capability) -> Prices | None:
+    """Read the prices of a million tokens; None where one is missing, odd, or of a unit that is not known."""
+    span: dict[str, str] = {}
+    for one in told if isinstance(told, list) else ():
+        name = _UNITS.get(str(one.get("unit")).lower()) if isinstance(one, dict) else None
+        price: Any = one.get("price") if name else None
+        # What is not a number is in no order.
+        if name is None or type(price) not in {int, float} or not 0 <= price < _DEAREST or one.get("currency") != "USD":
+            return None
+        span[name] = str(price)
+    if "in" not in span or ("out" not in span and Capability.EMBEDDINGS not in caps):
+        return None
+    return prices_of([span], "provider")

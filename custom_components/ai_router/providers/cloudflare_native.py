@@ -2,8 +2,9 @@
 
 from typing import Any, override
 
+from ..routing.call import Call, Finish
 from ..routing.failures import FailureClass, Phase
-from ..routing.model import Call, Finish, Image, Part, ToolCall, ToolResult
+from ..routing.model import Image, Part, ToolCall, ToolResult
 from .chat_reader import ChatReader
 from .chat_usage import count
 from .cloudflare_models import JSON_MODE, PICTURE_APART

@@ -11,21 +11,9 @@ from typing import Any
 
 import orjson
 
+from ..routing.call import Call
 from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
-from ..routing.model import (
-    Audio,
-    Call,
-    Image,
-    Message,
-    Part,
-    Role,
-    Structure,
-    Text,
-    Thinking,
-    Tool,
-    ToolCall,
-    ToolResult,
-)
+from ..routing.model import Audio, Image, Message, Part, Role, Structure, Text, Thinking, Tool, ToolCall, ToolResult
 
 # A character takes at most four bytes: more of them may make a body of over 256 kB.
 _MANY_CHARACTERS = 64 * 1024

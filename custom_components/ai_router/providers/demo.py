@@ -12,27 +12,23 @@ from zlib import crc32
 
 from aiohttp import ClientSession
 
-from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
-from ..routing.model import (
+from ..routing.call import (
     Call,
-    Capability,
     Event,
     Finish,
     Finished,
-    Image,
-    Model,
-    Op,
     Opened,
-    Role,
-    Text,
     TextDelta,
+    ToolCallDone,
     Usage,
     UsageTotal,
     Vector,
     Vectors,
 )
+from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
+from ..routing.model import Capability, Image, Message, Model, Op, Role, Text, Tool, ToolCall, ToolResult
 from ..routing.money import FREE, Prices, Rates, per_million
-from .conversation import dumps, joined, unsent
+from .conversation import dumps, in_hand, joined, unsent
 from .embeddings import texts_of
 from .provider import ProviderSetup
 
@@ -95,6 +91,21 @@ def _shaped(schema: Any, text: str) -> Any:
             return text
 
 
+def _prompt(messages: Sequence[Message]) -> str:
+    return next((joined(message.parts) for message in reversed(messages) if message.role is Role.USER), "")
+
+
+def _words(text: str) -> set[str]:
+    """Return the words of a text; those of a name may be joined by underscores or capitals."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+|\d+", text)}
+
+
+def _named(tools: Sequence[Tool], prompt: str) -> list[Tool]:
+    """Return the tools whose names a question has all words of."""
+    asked = _words(prompt)
+    return [tool for tool in tools if prompt and _words(tool.name) <= asked]
+
+
 def _vector(text: str) -> Vector:
     """Place a text by its words: those that share words lie near each other, in every run."""
     vector = array("f", bytes(4 * _NUMBERS))
@@ -105,6 +116,8 @@ def _vector(text: str) -> Vector:
 
 class Demo:
     """Simulated: no network.
+
+    It calls the tools that a question names, and says what they answered.
 
     Options: `latency` (seconds before the answer), `success_rate` (0 to 1), `error` (the failure class it fails with),
     `input_price` and `output_price` (dollars per million tokens). `requests` counts what was asked.
@@ -140,23 +153,40 @@ class Demo:
         yield Opened()
         words = self._answer(call, seen).split(" ")
         said = words[: call.max_output]
-        for delta in [f"{word} " for word in said[:-1]] + said[-1:] if call.stream else [" ".join(said)]:
-            yield TextDelta(delta)
+        deltas = [f"{word} " for word in said[:-1]] + said[-1:] if call.stream else [" ".join(said)]
+        calls = self._calls(call)
+        for event in map(ToolCallDone, calls) if calls else map(TextDelta, deltas):
+            yield event
             if fails:
                 raise AttemptFailed(self._failure())
-        yield UsageTotal(
-            Usage(
-                fresh_in=sum(
-                    len(part.text.split())
-                    for message in call.messages
-                    for part in message.parts
-                    if isinstance(part, Text)
-                ),
-                image_in=sum(ceil(one.width / _PATCH) * ceil(one.height / _PATCH) for one in seen),
-                text_out=len(said),
+        written = sum(1 + len(one.arguments) for one in calls) or len(said)
+        yield UsageTotal(self._usage(call, seen, written))
+        if calls:
+            yield Finished(Finish.TOOLS)
+        else:
+            yield Finished(Finish.STOP if len(said) == len(words) else Finish.LENGTH)
+
+    def _calls(self, call: Call) -> list[ToolCall]:
+        """Call the tools that the question names, all at once; none where one has answered already."""
+        if any(message.role is Role.TOOL for message in call.messages[in_hand(call.messages) :]):
+            return []
+        prompt = _prompt(call.messages)
+        return [
+            ToolCall(
+                f"demo_{self.requests}_{number}", tool.name, _shaped({"type": "object", **tool.parameters}, prompt)
             )
+            for number, tool in enumerate(_named(call.tools, prompt), 1)
+        ]
+
+    @staticmethod
+    def _usage(call: Call, seen: Sequence[_Seen], written: int) -> Usage:
+        read = [part for message in call.messages for part in message.parts]
+        return Usage(
+            fresh_in=sum(len(part.text.split()) for part in read if isinstance(part, Text))
+            + sum(len(part.content.split()) for part in read if isinstance(part, ToolResult)),
+            image_in=sum(ceil(one.width / _PATCH) * ceil(one.height / _PATCH) for one in seen),
+            text_out=written,
         )
-        yield Finished(Finish.STOP if len(said) == len(words) else Finish.LENGTH)
 
     def _embedded(self, call: Call, *, fails: bool) -> Iterator[Event]:
         if call.target.model_id != EMBEDDING_MODEL:
@@ -180,11 +210,18 @@ class Demo:
 
     @staticmethod
     def _answer(call: Call, seen: list[_Seen]) -> str:
-        prompt = next((joined(message.parts) for message in reversed(call.messages) if message.role is Role.USER), "")
-        if seen:
+        results = [
+            f'{part.name} answered "{part.content[:_QUOTED]}".'
+            for message in call.messages[in_hand(call.messages) :]
+            for part in message.parts
+            if isinstance(part, ToolResult)
+        ]
+        if results:
+            text = " ".join(results)
+        elif seen:
             text = " ".join(f"I see a {one.format} picture of {one.width} x {one.height} pixels." for one in seen)
         else:
-            text = f'Demo answer to "{prompt[:_QUOTED]}"'
+            text = f'Demo answer to "{_prompt(call.messages)[:_QUOTED]}"'
         return dumps(_shaped(call.structure.schema, text)).decode() if call.structure is not None else text
 
     def _failure(self) -> Failure:

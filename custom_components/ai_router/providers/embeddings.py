@@ -9,15 +9,14 @@ import time
 from array import array
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
 from yarl import URL
 
+from ..routing.call import Call, Event, Finish, Finished, Opened, Usage, UsageTotal, Vector, Vectors
 from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, Phase
-from ..routing.model import Call, Event, Finish, Finished, Opened, Usage, UsageTotal, Vector, Vectors
 from .chat_usage import count
 from .conversation import encoded, joined
 from .error_bodies import kind_of_body
@@ -47,8 +46,7 @@ class Told(NamedTuple):
     usage: Usage | None
 
 
-@dataclass(frozen=True, slots=True)
-class Embedding:
+class Embedding(NamedTuple):
     """How a protocol embeds: `at_once` texts in one body, what the body is, and where the vectors are in the reply.
 
     `vectors` returns them as they came, None where the reply is of another kind.
@@ -86,7 +84,6 @@ async def embed(transport: Transport, url: URL, form: Embedding, call: Call, ref
     What a portion cost is told also where a later one fails. `refusal` reads why an answer is no success.
     """
     used: Usage | None = Usage(requests=0)
-    opened = False
     try:
         for texts in portions(texts_of(call), form.at_once):
             body = await encoded(partial(_body, form, texts), call)
@@ -94,9 +91,7 @@ async def embed(transport: Transport, url: URL, form: Embedding, call: Call, ref
             try:
                 if not answer.ok:
                     raise AttemptFailed(await refusal(answer, call))
-                if not opened:
-                    opened = True
-                    yield Opened(rate_windows(answer.headers, time.time()))
+                yield Opened(rate_windows(answer.headers, time.time()))
                 told = await _told(transport, answer, form, len(texts), call)
             finally:
                 answer.close()

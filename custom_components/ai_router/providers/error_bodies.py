@@ -1,15 +1,13 @@
 """The error bodies of AI servers, in all forms that are known."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from .json_text import read_json
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorBody:
+class ErrorBody(NamedTuple):
     """What an error body says, whatever its form. `codes` are lower case; `params` are the fields it objects to."""
 
     message: str

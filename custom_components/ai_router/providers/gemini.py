@@ -8,9 +8,10 @@ from urllib.parse import quote
 from aiohttp import ClientSession
 from yarl import URL
 
+from ..routing.call import Call
 from ..routing.failures import AttemptFailed
-from ..routing.model import Call, Model
-from ..routing.sight import LeastTokens
+from ..routing.model import Model
+from ..routing.sight import LeastTokens, PictureTokens
 from . import picture_tokens
 from .adapting import AdaptingProvider
 from .conversation import encoded
@@ -99,6 +100,12 @@ class Gemini(AdaptingProvider):
     def least_picture(self) -> LeastTokens:
         """The fewest tokens that are counted for a picture."""
         return picture_tokens.gemini
+
+    @property
+    @override
+    def picture_tokens(self) -> PictureTokens:
+        """The tokens that a model counts for a picture."""
+        return picture_tokens.of_gemini
 
     @override
     def _reader(self, call: Call) -> GeminiReader:

@@ -5,11 +5,13 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from ..routing.call import Call
 from ..routing.failures import FailureClass
-from ..routing.model import Call, Image, Message, Part, Role, Text, Thinking, ToolCall, ToolResult
+from ..routing.model import Image, Message, Part, Role, Text, Thinking, Tool, ToolCall, ToolResult
 from .conversation import picture, schema_in_words, split, unsent
 from .error_bodies import ErrorBody
 from .gemini_models import BUDGETS, FIXED_SAMPLING, LEVELS, generation, thinks_minimally
+from .gemini_schemas import gemini_schema
 
 SIGNATURES = "thoughtSignature"
 _SCHEMA = "responseJsonSchema"
@@ -36,6 +38,9 @@ _NAMES = {
     "seed": r"\bseed\b",
     "stopSequences": r"stop.?sequence",
 }
+
+
+_WORDLESS = "request contains an invalid argument."
 
 
 def _spoken(parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
@@ -111,6 +116,20 @@ def _contents(turns: list[Message], call: Call, refused: Collection[str]) -> Ite
                 yield {"role": "user", "parts": list(_spoken(turn.parts))}
 
 
+def _taken(contents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the contents as they may follow each other: none empty, and no two of the model."""
+    taken: list[dict[str, Any]] = []
+    for content in contents:
+        # A turn of reasoning alone has no form here.
+        if not content["parts"]:
+            continue
+        if taken and taken[-1]["role"] == content["role"] == "model":
+            taken[-1]["parts"] += content["parts"]
+        else:
+            taken.append(content)
+    return taken
+
+
 def _thinking(call: Call) -> dict[str, Any] | None:
     wish, model = call.sampling.reasoning, call.target.model_id
     if wish is None or generation(model) < BUDGETS:
@@ -140,9 +159,15 @@ def _optional(call: Call) -> dict[str, Any]:
         "stopSequences": list(sampling.stop) or None,
         "thinkingConfig": _thinking(call),
         _MIME: "application/json" if shaped else None,
-        _SCHEMA: call.structure.schema if call.structure is not None and shaped else None,
+        _SCHEMA: gemini_schema(call.structure.schema) if call.structure is not None and shaped else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _declared(tool: Tool) -> dict[str, Any]:
+    # An object without properties is refused.
+    takes = {"parametersJsonSchema": gemini_schema(tool.parameters)} if tool.parameters.get("properties") else {}
+    return {"name": tool.name, "description": tool.description, **takes}
 
 
 def _less(fields: dict[str, Any], refused: Collection[str]) -> dict[str, Any]:
@@ -160,19 +185,14 @@ def gemini_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
     if call.structure is not None and _SCHEMA not in config:
         system = f"{system}\n\n{schema_in_words(call.structure)}".strip()
     body: dict[str, Any] = {
-        # A turn of reasoning alone has no form here, and an empty one is refused.
-        "contents": [content for content in _contents(turns, call, refused) if content["parts"]],
+        "contents": _taken(_contents(turns, call, refused)),
         "generationConfig": {"maxOutputTokens": call.max_output, **config},
         "store": False,
     }
     if system:
         body["systemInstruction"] = {"parts": [{"text": system}]}
     if call.tools:
-        declared = [
-            {"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}
-            for tool in call.tools
-        ]
-        body["tools"] = [{"functionDeclarations": declared}]
+        body["tools"] = [{"functionDeclarations": [_declared(tool) for tool in call.tools]}]
     return body
 
 
@@ -187,4 +207,6 @@ def objection(error: ErrorBody, call: Call, refused: Collection[str]) -> str | N
     """Return what a refusal objects to and can be left out, if anything."""
     words = " ".join((error.message, *error.params)).lower()
     sent = {SIGNATURES, *_less(_optional(call), refused)} - set(refused)
-    return next((name for name, pattern in _NAMES.items() if name in sent and re.search(pattern, words)), None)
+    named = next((name for name, pattern in _NAMES.items() if name in sent and re.search(pattern, words)), None)
+    # So much it says of a schema that its own checks passed and the model's server did not.
+    return _SCHEMA if named is None and _SCHEMA in sent and words.strip() == _WORDLESS else named

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..routing.model import Usage
+from ..routing.call import Usage
 from .embeddings import DIGITS_AT_ONCE, Embedding
 from .gemini_usage import gemini_usage
 

@@ -3,8 +3,9 @@
 from typing import Any, override
 from uuid import uuid4
 
+from ..routing.call import Finish, ThinkingDelta, UsageTotal
 from ..routing.failures import Phase
-from ..routing.model import Finish, ThinkingDelta, ToolCall, UsageTotal
+from ..routing.model import ToolCall
 from .gemini_usage import gemini_usage
 from .lines import ServerSentEvents
 from .replies import Replies
@@ -113,6 +114,14 @@ class GeminiReader(Reader):
             self._signatures[call_id] = signature
 
     @override
+    def counted(self) -> UsageTotal | None:
+        if self.phase is not Phase.STREAMING:
+            # What ends before the first word is not billed.
+            return None
+        self.usage = gemini_usage(self._told)
+        return self._news()
+
+    @override
     def _close(self) -> Finish | None:
         self.usage = gemini_usage(self._told)
         if self._finish in _BROKEN:
@@ -122,8 +131,11 @@ class GeminiReader(Reader):
             return None
         if not self._finish:
             return None
-        self._pass_on_calls()
         finish = _FINISHES.get(self._finish, Finish.OTHER)
+        if finish is Finish.FILTERED:
+            # What the provider took back is not to be carried out.
+            return finish
+        self._pass_on_calls()
         return Finish.TOOLS if finish is Finish.STOP and self._calls else finish
 
     def _pass_on_calls(self) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..routing.model import Usage
+from ..routing.call import Usage
 from .chat_usage import count
 
 

@@ -1,46 +1,48 @@
 """Keeps what another integration's provider does wrong from harming the road: it fails like any other provider.
 
 What it raises beyond `AttemptFailed` is logged with its trace and becomes a failure of class `malformed`; so do events
-that are none. A cancel gets through, whatever the provider makes of it; one that nobody asked for does not.
+that are none. A cancel gets through, whatever the provider makes of it and however long it takes to close; one that nobody
+asked for does not.
 """
 
 import logging
-from asyncio import CancelledError, current_task
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from types import UnionType
 from typing import Any
 
 from aiohttp import ClientSession
 
-from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
-from ..routing.model import (
+from ..routing.call import (
     Alive,
     Call,
-    Capability,
     Event,
     Finish,
     Finished,
-    Model,
     Opened,
     RateWindow,
+    Rethought,
     TextDelta,
     ThinkingDelta,
-    ToolCall,
     ToolCallDone,
     Usage,
     UsageTotal,
     Vectors,
 )
+from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
+from ..routing.model import Capability, Model, ToolCall
 from ..routing.money import Prices
 from ..routing.ports import Counter, Provider
-from ..routing.sight import LeastTokens
+from ..routing.sight import LeastTokens, PictureTokens
+from .apart import asked, heard
 from .endpoint import InvalidEndpoint
+from .extras import secrets_in
 from .provider import ProviderSetup
 from .registry import Kind
+from .replies import Replies
 
 _LOGGER = logging.getLogger(__name__)
-_MAX_DETAIL = 300
 
 
 def guarded_kind(kind: Kind) -> Kind:
@@ -59,7 +61,7 @@ def guarded_kind(kind: Kind) -> Kind:
             _LOGGER.error("A provider of the kind %s has no %s", kind.id, " and no ".join(lacking))
             raise _wrong(f"it has no {lacking[0]}", Phase.UNSENT)
         guarded = _GuardedCounter if isinstance(client, Counter) else _Guarded
-        return guarded(client, kind.id)
+        return guarded(client, kind.id, Replies(kind.id, tuple(_secrets(setup))))
 
     return replace(kind, build=build)
 
@@ -67,41 +69,23 @@ def guarded_kind(kind: Kind) -> Kind:
 class _Guarded:
     """A provider that fails only in ways the road knows."""
 
-    def __init__(self, client: Provider, kind_id: str) -> None:
+    def __init__(self, client: Provider, kind_id: str, replies: Replies) -> None:
         self._client = client
         self._kind_id = kind_id
+        self._replies = replies
 
     async def attempt(self, call: Call) -> AsyncGenerator[Event]:
         """Pass a call on, and yield what comes back. Raises `AttemptFailed`."""
         phase = Phase.SENT
-        before = _cancels()
-        events: AsyncGenerator[Event] | None = None
         try:
-            events = self._client.attempt(call)
-            async for event in events:
-                _go_on(before)
-                _check(event)
-                if isinstance(event, TextDelta | ThinkingDelta | ToolCallDone | Vectors):
-                    phase = Phase.STREAMING
-                yield event
-                if isinstance(event, Finished):
-                    return
-                before = _cancels()
-        except (Exception, CancelledError) as err:  # noqa: BLE001 - it is logged, and made a failure
-            raise self._failure(err, phase, before) from None
-        finally:
-            await self._close(events)
-
-    async def _close(self, events: AsyncGenerator[Event] | None) -> None:
-        """End what is under way. What goes wrong with that changes nothing any more."""
-        before = _cancels()
-        try:
-            if events is not None:
-                await events.aclose()
-        except Exception, CancelledError:
-            if _cancels() > before:
-                raise CancelledError from None
-            _LOGGER.exception("A provider of the kind %s could not be closed", self._kind_id)
+            async with aclosing(heard(self._who, self._client.attempt, call)) as events:
+                async for event in events:
+                    _check(event)
+                    if isinstance(event, TextDelta | ThinkingDelta | ToolCallDone | Vectors):
+                        phase = Phase.STREAMING
+                    yield event
+        except Exception as err:  # noqa: BLE001 - it is logged, and made a failure
+            raise self._failure(err, phase) from None
 
     async def models(self) -> Sequence[Model]:
         """List the models. Raises `AttemptFailed`."""
@@ -131,22 +115,37 @@ class _Guarded:
 
         return fewest
 
-    async def _asked[T](self, ask: Callable[..., Awaitable[T]], *args: Any) -> T:
-        before = _cancels()
-        try:
-            answer = await ask(*args)
-        except (Exception, CancelledError) as err:  # noqa: BLE001 - it is logged, and made a failure
-            raise self._failure(err, Phase.SENT, before) from None
-        _go_on(before)
-        return answer
+    @property
+    def picture_tokens(self) -> PictureTokens | None:
+        """The tokens that a model counts for a picture, where the provider says."""
+        tokens: PictureTokens | None = getattr(self._client, "picture_tokens", None)
+        if tokens is None:
+            return None
 
-    def _failure(self, err: Exception | CancelledError, phase: Phase, before: int) -> Exception | CancelledError:
-        """Return what is to be raised instead of what was; `before` is how often the task had been cancelled."""
-        if _cancels() > before:
-            return CancelledError()
+        def count(model_id: str, width: int, height: int) -> int:
+            try:
+                return max(0, int(tokens(model_id, width, height)))
+            except Exception:
+                _LOGGER.exception("A provider of the kind %s could not count a picture", self._kind_id)
+                return 0
+
+        return count
+
+    async def _asked[T](self, ask: Callable[..., Awaitable[T]], *args: Any) -> T:
+        try:
+            return await asked(self._who, ask, *args)
+        except Exception as err:  # noqa: BLE001 - it is logged, and made a failure
+            raise self._failure(err, Phase.SENT) from None
+
+    @property
+    def _who(self) -> str:
+        return f"A provider of the kind {self._kind_id}"
+
+    def _failure(self, err: Exception, phase: Phase) -> AttemptFailed:
+        """Return what is to be raised instead of what was."""
         if isinstance(err, AttemptFailed) and _is_failure(err.failure):
-            return AttemptFailed(replace(err.failure, detail=str(err.failure.detail)[:_MAX_DETAIL]))
-        _LOGGER.error("A provider of the kind %s failed in an unforeseen way", self._kind_id, exc_info=err)
+            return AttemptFailed(replace(err.failure, detail=self._replies.redacted(str(err.failure.detail))))
+        _LOGGER.error("%s failed in an unforeseen way", self._who, exc_info=err)
         return _wrong(f"its integration failed: {type(err).__name__}", phase)
 
 
@@ -162,15 +161,10 @@ class _GuardedCounter(_Guarded):
         return counted if _is_whole(counted) else None
 
 
-def _cancels() -> int:
-    task = current_task()
-    return 0 if task is None else task.cancelling()
-
-
-def _go_on(before: int) -> None:
-    """Raise `CancelledError` where a cancel was swallowed since; `before` is how many there had been."""
-    if _cancels() > before:
-        raise CancelledError
+def _secrets(setup: ProviderSetup) -> Iterator[str]:
+    if setup.key:
+        yield setup.key
+    yield from secrets_in(setup.headers, setup.body)
 
 
 def _wrong(detail: str, phase: Phase) -> AttemptFailed:
@@ -233,7 +227,7 @@ def _is_call(call: Any) -> bool:
 
 
 def _is_usage(usage: Any) -> bool:
-    return isinstance(usage, Usage) and all(_is_whole(getattr(usage, name)) for name in Usage.__dataclass_fields__)
+    return isinstance(usage, Usage) and all(map(_is_whole, usage))
 
 
 _EVENTS: dict[type, dict[str, Any]] = {
@@ -241,6 +235,7 @@ _EVENTS: dict[type, dict[str, Any]] = {
     Opened: {"rates": _are_rates},
     TextDelta: {"text": str},
     ThinkingDelta: {"text": str},
+    Rethought: {},
     ToolCallDone: {"call": _is_call},
     Vectors: {"vectors": tuple},
     UsageTotal: {"usage": _is_usage, "cost": _is_size},

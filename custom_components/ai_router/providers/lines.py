@@ -25,6 +25,12 @@ class JsonLines:
         self._held = 0
         self._begun = False
 
+    @staticmethod
+    def begun_with(data: bytes) -> bool:
+        """Say whether an answer that does not say its form begins as such a stream does."""
+        line, end, _ = data.removeprefix(_BOM).partition(b"\n")
+        return bool(end) and line.startswith(b"{") and line.rstrip().endswith(b"}")
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take a chunk; return the messages that are whole. Raises `MessageTooLong`."""
         return [line for line in self._lines(data) if line and not line.isspace()]
@@ -70,6 +76,11 @@ class ServerSentEvents(JsonLines):
         self._data: list[bytes] = []
         self._size = 0
         self._after_cr = False
+
+    @override
+    @staticmethod
+    def begun_with(data: bytes) -> bool:
+        return data.removeprefix(_BOM).lstrip().startswith((b"data:", b"event:", b"id:", b"retry:", b":"))
 
     @override
     def feed(self, data: bytes) -> list[bytes]:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, override
 from aiohttp import ClientSession
 from yarl import URL
 
+from ..routing.call import Call, Event, Usage
 from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
-from ..routing.model import Call, Capability, Event, Model, Usage
+from ..routing.model import Capability, Model, Text
 from .adapting import AdaptingProvider
 from .chat_usage import count
 from .conversation import dumps
@@ -24,7 +25,14 @@ from .ollama_reader import OllamaReader, not_local
 from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
 from .transport import Answer
 
-_ENDINGS = ("/chat", "/generate", "/embed", "/tags", "/api", "/v1")
+# Of its own protocol, of the others that it speaks, and what they stand under: in the order in which they are cut off.
+_ENDINGS = (
+    *("/completions", "/chat", "/generate", "/embed", "/embeddings", "/tags", "/show", "/ps", "/version"),
+    *("/models", "/responses", "/messages", "/api", "/v1"),
+)
+# Contexts (tokens) that a model is loaded anew with where its own is too small: few, since each of them takes time.
+_CONTEXTS = tuple(2**power for power in range(13, 21))
+_TOKEN = 3
 _MAX_MODELS = 1_000
 _SHOWN_AT_ONCE = 4
 _CLOUD_HOST = "ollama.com"
@@ -49,7 +57,8 @@ class Ollama(AdaptingProvider):
 
     protocol: ClassVar[str] = "an Ollama server"
     stream_type: ClassVar[str] = "ndjson"
-    passing: ClassVar[frozenset[str]] = OF_THIS_CALL
+    # A larger context is one for good only where the model could be loaded with it.
+    passing: ClassVar[frozenset[str]] = OF_THIS_CALL | {str(size) for size in _CONTEXTS}
 
     def __init__(self, setup: ProviderSetup, session: ClientSession) -> None:
         """Prepare addresses and headers once. Raises `InvalidEndpoint`."""
@@ -68,6 +77,9 @@ class Ollama(AdaptingProvider):
         self._thinkers = frozenset(model.id for model in setup.models if Capability.REASONING in model.caps)
         self._believed = frozenset(model.id for model in setup.models if model.local)
         self._looked_at: set[str] = set()
+        self._sizes = {model.id: model.context for model in setup.models if model.context is not None}
+        self._asked: dict[str, int] = {}
+        self._loaded: dict[str, int] = {}
 
     @override
     async def models(self) -> Sequence[Model]:
@@ -143,9 +155,11 @@ class Ollama(AdaptingProvider):
         body = ollama_body(call, refused, thinks=call.target.model_id in self._thinkers)
         if self._keep_alive is not None:
             body["keep_alive"] = self._keep_alive
+        # What is too long for the context is to be refused, not cut without a word.
+        body["truncate"] = False
         options = {
             "num_predict": call.max_output,
-            "num_ctx": self._num_ctx,
+            "num_ctx": self._context(call.target.model_id, refused),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": sampling.seed,
@@ -154,13 +168,36 @@ class Ollama(AdaptingProvider):
         body["options"] = {name: value for name, value in options.items() if value is not None}
         return body
 
+    def _context(self, model: str, refused: frozenset[str]) -> int | None:
+        """Return the context to ask for: the household's, else a larger one than the server's own where that is too small."""
+        if self._num_ctx is not None:
+            return self._num_ctx
+        grown = max((size for size in _CONTEXTS if str(size) in refused), default=0)
+        if grown:
+            self._asked[model] = min(grown, self._sizes[model])
+        return self._asked[model] if grown else self._loaded.get(model)
+
+    def _larger(self, call: Call, refused: frozenset[str]) -> str | None:
+        """Name the next context that is worth a try; None where the model has no larger one, or the household set it."""
+        model = call.target.model_id
+        most = self._sizes.get(model, 0)
+        now = max(self._loaded.get(model, 0), *(size for size in _CONTEXTS if str(size) in refused), 0)
+        if self._num_ctx is not None or now >= most:
+            return None
+        texts = sum(len(part.text) for turn in call.messages for part in turn.parts if isinstance(part, Text))
+        wanted = max(now + 1, min(texts // _TOKEN + call.max_output, most))
+        return next((str(size) for size in _CONTEXTS if size >= wanted), None)
+
     @override
     def _objects(self, status: int, cls: FailureClass) -> bool:
         # A schema that cannot be carried out is a fault of the server, if one asks it.
-        return status == HTTPStatus.INTERNAL_SERVER_ERROR or super()._objects(status, cls)
+        faults = status == HTTPStatus.INTERNAL_SERVER_ERROR or cls is FailureClass.CONTEXT_LENGTH
+        return faults or super()._objects(status, cls)
 
     @override
     def _objection(self, error: ErrorBody, call: Call, refused: frozenset[str]) -> str | None:
+        if "context length" in error.message.lower():
+            return self._larger(call, refused)
         return objection(error, call, refused, thinks=call.target.model_id in self._thinkers)
 
     @override
@@ -177,8 +214,11 @@ class Ollama(AdaptingProvider):
     @override
     def _reader(self, call: Call) -> OllamaReader:
         model = call.target.model_id
+        if model in self._asked:
+            # It answers, so it could be loaded: from now on always so, or it would be loaded anew with every change.
+            self._loaded[model] = self._asked.pop(model)
         trusted = self._looked_at if model in self._believed else None
-        return OllamaReader(self._transport.replies, model, trusted)
+        return OllamaReader(self._transport.replies, model, trusted, self._habit(call))
 
     @override
     async def _send(self, call: Call) -> Answer:

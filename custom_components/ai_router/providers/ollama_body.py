@@ -4,7 +4,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from ..routing.model import Call, Image, Message, Role, Text, Thinking, ToolCall, ToolResult
+from ..routing.call import Call
+from ..routing.model import Image, Message, Role, Text, Thinking, ToolCall, ToolResult
 from .conversation import function, joined, picture, schema_in_words, split
 from .error_bodies import ErrorBody
 
@@ -14,7 +15,8 @@ _THINK = "think"
 # What this refusal is about is the one schema: the next may be taken.
 OF_THIS_CALL = frozenset({_FORMAT})
 _OFF = frozenset({"off", "none"})
-_LEVELS = frozenset({"low", "medium", "high", "max"})
+_LEVELS = {"off": "low", "none": "low", "minimal": "low", "low": "low", "medium": "medium"}
+_LEVELS |= {"high": "high", "xhigh": "high", "max": "max"}
 
 # How refusals name what can be left out: there is no code for any of it.
 _SHAPE = r"invalid format|in format\b|\bgrammar\b|json schema|structured output"
@@ -55,10 +57,10 @@ def _turns(messages: list[Message], call: Call) -> Iterator[dict[str, Any]]:
 def _think(call: Call) -> bool | str:
     """Say how much to think; left out, a model that can would think."""
     wish = call.sampling.reasoning
-    if wish is None or wish in _OFF:
+    if wish is None:
         return False
-    # Levels are known to this family alone; others take only yes or no.
-    return wish if wish in _LEVELS and "gpt-oss" in call.target.model_id else True
+    # Levels are known to this family alone, which never stops to think; others take only yes or no.
+    return _LEVELS.get(wish, True) if "gpt-oss" in call.target.model_id else wish not in _OFF
 
 
 def _wishes(call: Call, refused: Collection[str], *, thinks: bool) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from typing import Any, override
 
+from ..routing.call import Finish, Usage
 from ..routing.failures import Billed, Failure, FailureClass, Phase
-from ..routing.model import Finish, ToolCall, Usage
+from ..routing.model import ToolCall
 from .chat_usage import MANY
 from .lines import JsonLines
 from .ollama_models import names_a_cloud
 from .replies import Replies
-from .streams import Reader
+from .tagged_reader import TaggedReader
+from .thinking import Habit
 
 _FINISHES = {"stop": Finish.STOP, "length": Finish.LENGTH}
 _NO_ANSWERS = frozenset({"load", "unload"})
@@ -19,7 +21,7 @@ def not_local(model: str, phase: Phase, billed: Billed) -> Failure:
     return Failure(FailureClass.NOT_LOCAL, phase, f"{model} is passed on to a cloud", billed=billed)
 
 
-class OllamaReader(Reader):
+class OllamaReader(TaggedReader):
     """Reads the answer to one chat, line by line or in one piece.
 
     `trusted`: names of models believed to run in the house, or None where this one is not. An answer that names a cloud
@@ -28,9 +30,11 @@ class OllamaReader(Reader):
 
     __slots__ = ("_called", "_finish", "_model", "_trusted")
 
-    def __init__(self, replies: Replies, model: str, trusted: set[str] | None = None) -> None:
-        """Begin before the first byte."""
-        super().__init__(JsonLines(), replies)
+    def __init__(
+        self, replies: Replies, model: str, trusted: set[str] | None = None, habit: Habit | None = None
+    ) -> None:
+        """Begin before the first byte. `habit` as in `TaggedReader`."""
+        super().__init__(JsonLines(), replies, habit)
         self._model = model
         self._trusted = trusted
         self._called = 0
@@ -48,7 +52,7 @@ class OllamaReader(Reader):
             if thought and isinstance(thought, str):
                 self._thought(thought)
             if text and isinstance(text, str):
-                self._text(text)
+                self._content(text)
             if calls and isinstance(calls, list):
                 for call in calls:
                     self._tool(call)
@@ -84,9 +88,10 @@ class OllamaReader(Reader):
             self._finish = Finish.TOOLS
         read, written = message.get("prompt_eval_count"), message.get("eval_count")
         # The count of what was read is left out where all of it was still known: that is not zero tokens.
-        if isinstance(read, int) and isinstance(written, int) and 0 <= read < MANY and 0 <= written < MANY:
+        if type(read) is int and type(written) is int and 0 <= read < MANY and 0 <= written < MANY:
             self.usage = Usage(fresh_in=read, text_out=written)
 
     @override
     def _close(self) -> Finish | None:
+        self._end_of_content(whole=self._finish in (Finish.STOP, Finish.TOOLS))
         return self._finish

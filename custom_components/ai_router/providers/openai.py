@@ -7,9 +7,10 @@ from typing import Any, ClassVar, override
 from aiohttp import ClientSession
 from yarl import URL
 
+from ..routing.call import Call
 from ..routing.failures import AttemptFailed
-from ..routing.model import Call, Model
-from ..routing.sight import LeastTokens
+from ..routing.model import Model
+from ..routing.sight import LeastTokens, PictureTokens
 from . import picture_tokens
 from .adapting import AdaptingProvider
 from .embeddings import OPENAI, Embedding
@@ -21,7 +22,7 @@ from .openai_reader import ResponsesReader
 from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
 
 OPENAI_URL = "https://api.openai.com/v1"
-_ENDINGS = ("/responses", "/chat/completions", "/embeddings", "/models")
+_ENDINGS = ("/responses", "/completions", "/chat", "/embeddings", "/models")
 
 
 class OpenAI(AdaptingProvider):
@@ -62,6 +63,12 @@ class OpenAI(AdaptingProvider):
     def least_picture(self) -> LeastTokens:
         """The fewest tokens that are counted for a picture."""
         return picture_tokens.openai
+
+    @property
+    @override
+    def picture_tokens(self) -> PictureTokens:
+        """The tokens that a model counts for a picture."""
+        return picture_tokens.of_gpt
 
     @override
     def _reader(self, call: Call) -> ResponsesReader:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from ..routing.call import Call
 from ..routing.failures import FailureClass
-from ..routing.model import Call, Image, Message, Part, Role, Structure, Text, ToolCall, ToolResult
+from ..routing.model import Image, Message, Part, Role, Structure, Text, ToolCall, ToolResult
 from .conversation import as_made, dumps, in_hand, joined, picture, schema_in_words, split, unsent, with_ids
 from .error_bodies import ErrorBody
 from .openai_models import Family, effort, family, reasons

@@ -8,12 +8,13 @@ from aiohttp import ClientSession
 from multidict import CIMultiDict
 from yarl import URL
 
+from ..routing.call import Call
 from ..routing.failures import AttemptFailed
-from ..routing.model import Call, Model
+from ..routing.model import Model
 from ..routing.sight import LeastTokens
 from . import picture_tokens
 from .adapting import AdaptingProvider
-from .chat_body import chat_body, count_body, objection
+from .chat_body import answer_name, chat_body, count_body, objection
 from .chat_reader import ChatReader
 from .conversation import encoded
 from .embeddings import COMPATIBLE, Embedding
@@ -25,7 +26,7 @@ from .model_list import entries_of, model_list
 from .presets import Listing, Probe, preset_of
 from .provider import COUNT_SECONDS, LIST_SECONDS, PROBE_SECONDS, ProviderSetup
 
-_ENDINGS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
+_ENDINGS = ("/completions", "/chat", "/embeddings", "/responses", "/models")
 
 
 class OpenAICompatible(AdaptingProvider):
@@ -114,7 +115,8 @@ class OpenAICompatible(AdaptingProvider):
 
     @override
     def _reader(self, call: Call) -> ChatReader:
-        return ChatReader(self._transport.replies, call.target.model_id, self._preset)
+        model = call.target.model_id
+        return ChatReader(self._transport.replies, model, self._preset, self._habit(call), answer_name(call))
 
     @override
     def _body(self, call: Call, refused: frozenset[str]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from typing import Any, override
 
 import orjson
 
-from ..routing.model import Finish, ToolCall, Usage
+from ..routing.call import Finish, Usage
+from ..routing.model import ToolCall
 from .chat_usage import count
 from .lines import ServerSentEvents
 from .replies import Replies

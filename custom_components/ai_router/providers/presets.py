@@ -4,9 +4,8 @@ A preset is data: the protocol stays one. It is chosen by the household, or reco
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 _OFF = frozenset({"off", "none"})
 _EFFORTS = frozenset({"minimal", "low", "medium", "high", "xhigh", "max"})
@@ -71,14 +70,13 @@ def _vllm(wish: str) -> Mapping[str, Any]:
     return {"chat_template_kwargs": {"enable_thinking": thinks}, **(_effort(wish) if thinks else {})}
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(NamedTuple):
     """One brand. `url` is its own address, or where such a server usually listens; `root` the path behind the host.
 
     `hosts` are the hosts by which it is recognised. `local`: it usually stands in the house. `key`: nothing goes without
     one. `output` is the name of the bound on the answer, `seed` that of the seed. `asks_usage`: token counts have to be
     asked for in a stream. `costs`: `usage.cost` is in USD. `schemas`, `json_mode`: whether it holds an answer to a
-    schema, or to any JSON. `nine`: ids of calls are nine letters or digits; `answered`: the user speaks only after the
+    schema, or to any JSON; `forces`: whether a model can be made to call a tool. `nine`: ids of calls are nine letters or digits; `answered`: the user speaks only after the
     assistant, never after a tool. `private`: its servers are told not to keep what they are sent. `counts_pictures`: the count
     of what was read holds the pictures, also of what was still known from before.
     """
@@ -98,6 +96,7 @@ class Preset:
     costs: bool = False
     schemas: bool = True
     json_mode: bool = True
+    forces: bool = True
     reasoning: Reasoning = _unsaid
     replay: Replay | None = None
     nine: bool = False
@@ -136,6 +135,7 @@ PRESETS: dict[str, Preset] = {
             local=True,
             listing=Listing.LM_STUDIO,
             json_mode=False,
+            forces=False,
             reasoning=_effort,
         ),
         Preset(
@@ -181,6 +181,8 @@ PRESETS: dict[str, Preset] = {
             hosts=("api.deepseek.com",),
             key=True,
             schemas=False,
+            # Not while it thinks, and it thinks unless it is told not to.
+            forces=False,
             reasoning=_deepseek,
             replay=Replay.TEXT,
             counts_pictures=True,

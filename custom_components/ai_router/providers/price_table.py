@@ -6,7 +6,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,11 @@ _HOSTS = {
     "api.x.ai": "xai",
     "generativelanguage.googleapis.com": "gemini",
 }
+# OpenAI's addresses that keep everything in one region (November 2026). Models since GPT-5.4 cost more there.
+_REGIONAL = "openai, regional"
+_REGIONS = re.compile(r"(?:ae|au|eu|in|jp|us)\.api\.openai\.com")
+_SURCHARGE = 10
+_NO_SURCHARGE = re.compile(r"(?:gpt-[34]|gpt-5(?:-|$)|gpt-5\.[0-3](?:-|$)|o[134]|text-embedding-)")
 # Clouds put the region and the maker before a name; what follows is the same model.
 _BEFORE = re.compile(
     r"^(?:(?:us|eu|apac|au|ca|in|jp|uk|global)\.)?(?:anthropic\.|(?:models|anthropic|google|mistralai|openai|x-ai)/)?"
@@ -84,22 +89,26 @@ class PriceTable:
 
     def vendor(self, kind: str, url: str | None) -> str | None:
         """Return whose models a provider serves: its kind's, or those of the address; None where that is not known."""
-        if kind in self._vendors:
-            return kind
         try:
-            host = URL(url or "").host or URL(f"//{url}").host
+            host = (URL(url or "").host or URL(f"//{url}").host or "").rstrip(".")
         except ValueError:
-            return None
-        return _HOSTS.get(host or "")
+            host = ""
+        if _REGIONS.fullmatch(host):
+            return _REGIONAL
+        return kind if kind in self._vendors else _HOSTS.get(host)
 
     def find(self, vendor: str | None, model_id: str) -> Known | None:
         """Return what is known of a vendor's model, None where its name means none of the table."""
-        name = self.name(vendor, model_id)
-        if vendor is None or name is None:
+        maker = "openai" if vendor == _REGIONAL else vendor
+        name = self.name(maker, model_id)
+        if vendor is None or maker is None or name is None:
             return None
         key = vendor, name
         if key not in self._known:
-            self._known[key] = _known(self._vendors[vendor][name])
+            known = _known(self._vendors[maker][name])
+            if vendor == _REGIONAL and known.prices and not _NO_SURCHARGE.match(name.removeprefix("ft:")):
+                known = replace(known, prices=known.prices.dearer(_SURCHARGE))
+            self._known[key] = known
         return self._known[key]
 
     def name(self, vendor: str | None, model_id: str) -> str | None:

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from aiohttp import ClientSession
 from yarl import URL
 
+from ..routing.call import ALIVE, Call, Event, Opened
 from ..routing.failures import AttemptFailed, Failure, FailureClass
-from ..routing.model import ALIVE, Call, Event, Model, Op, Opened
-from ..routing.sight import LeastTokens
+from ..routing.model import Model, Op
+from ..routing.sight import LeastTokens, PictureTokens
 from .conversation import unsent
 from .embeddings import Embedding, embed
 from .rates import rate_windows
@@ -43,7 +44,7 @@ class ProviderSetup:
 
 
 class HttpProvider(ABC):
-    """Sends a call over HTTP and reads the answer by its own content type."""
+    """Sends a call over HTTP and reads the answer in the form in which it comes."""
 
     protocol: ClassVar[str]
     stream_type: ClassVar[str]
@@ -70,7 +71,7 @@ class HttpProvider(ABC):
         try:
             yield Opened(rate_windows(answer.headers, time.time()))
             reader = self._reader(call)
-            if self.stream_type in answer.content_type:
+            if await self._streams(answer, call, reader):
                 while not reader.done and (data := await answer.chunk()):
                     events = reader.feed(data)
                     answer.phase = reader.phase
@@ -79,6 +80,8 @@ class HttpProvider(ABC):
                     if not events:
                         # A comment, a ping, a piece of what is passed on only whole.
                         yield ALIVE
+                    if (counted := reader.counted()) is not None:
+                        yield counted
                     if reader.failure is not None:
                         raise AttemptFailed(reader.failure)
                 if reader.done:
@@ -93,6 +96,12 @@ class HttpProvider(ABC):
         finally:
             answer.close()
 
+    async def _streams(self, answer: Answer, call: Call, reader: Reader) -> bool:
+        """Say whether an answer comes as a stream. Its own type says so, if it is not missing or wrong."""
+        if self.stream_type in answer.content_type:
+            return True
+        return (call.stream or "json" not in answer.content_type) and reader.streams(await answer.beginning())
+
     @abstractmethod
     async def models(self) -> Sequence[Model]:
         """List the models this provider offers. Raises `AttemptFailed`."""
@@ -104,6 +113,11 @@ class HttpProvider(ABC):
     @property
     def least_picture(self) -> LeastTokens | None:
         """The fewest tokens that are counted for a picture; None where the counts do not show whether it was seen."""
+        return None
+
+    @property
+    def picture_tokens(self) -> PictureTokens | None:
+        """The tokens that a model counts for a picture; None where nobody tells how."""
         return None
 
     def _embedding(self, call: Call) -> tuple[URL, Embedding]:  # noqa: ARG002 - Gemini has the model in the path

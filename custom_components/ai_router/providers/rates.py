@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
-from ..routing.model import RateWindow
+from ..routing.call import RateWindow
 
 type Headers = Mapping[str, str]
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 0.001, "s": 1.0}
+_UNITS |= {"m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_PART = re.compile(rf"(\d+(?:\.\d+)?)({'|'.join(_UNITS)})")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 _WINDOWS = (
     *(
@@ -52,7 +53,7 @@ def duration(text: str | None) -> float | None:
     """Return the seconds in `1s`, `6m0s`, `12ms`, `1h2m3.5s` or a plain number of seconds; None for anything else."""
     if text is None:
         return None
-    text = text.strip()
+    text = "".join(text.split()).lower()
     seconds = _number(text)
     if seconds is None and len(text) <= _MAX_TEXT and _WHOLE.fullmatch(text):
         seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
@@ -65,7 +66,7 @@ def _date(text: str | None) -> datetime | None:
     """Read a date of RFC 3339, one of HTTP, or a number of seconds or milliseconds since 1970."""
     if text is None:
         return None
-    if text.isdecimal() and len(text) <= _MAX_TEXT and (number := float(text)) >= _EPOCH:
+    if text.replace(".", "", 1).isdecimal() and len(text) <= _MAX_TEXT and (number := float(text)) >= _EPOCH:
         try:
             return datetime.fromtimestamp(number / 1_000 if number >= _EPOCH_MS else number, UTC)
         except ValueError, OverflowError, OSError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import ClientSession
 
@@ -28,8 +28,7 @@ class Need(StrEnum):
     NONE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A field of a kind's form. What is entered comes to `build` in `ProviderSetup.options` under `name`.
 
     `label` is what the form shows. `selector` is one of Home Assistant's.

@@ -112,6 +112,7 @@ _BY_WORDS = (
     (FailureClass.MALFORMED, "no endpoints found that support", FailureClass.CAPABILITY),
     (FailureClass.MALFORMED, "no endpoints found", FailureClass.MODEL_MISSING),
     (FailureClass.TRANSIENT, "input is not supported", FailureClass.CAPABILITY),
+    (FailureClass.TRANSIENT, "exceeds the context length", FailureClass.CONTEXT_LENGTH),
     (FailureClass.RATE_LIMIT, "request too large", FailureClass.TOO_LARGE),
     (FailureClass.RATE_LIMIT, "per day", FailureClass.QUOTA),
 )

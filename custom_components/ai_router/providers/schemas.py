@@ -8,7 +8,7 @@ _FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv
 _TAKEN = frozenset({"additionalProperties", "anyOf", "const", "description", "enum", "format", "items", "nullable"})
 _TAKEN |= {"oneOf", "properties", "required", "type"}
 # They say nothing about what is valid.
-_NOTES = frozenset({"$comment", "$schema", "default", "deprecated", "example", "examples", "readOnly", "title"})
+NOTES = frozenset({"$comment", "$schema", "default", "deprecated", "example", "examples", "readOnly", "title"})
 # Constraints that may be said in words: an answer that breaks one still has the shape that was asked for.
 _IN_WORDS = frozenset(
     {
@@ -30,6 +30,12 @@ _IN_WORDS = frozenset(
 
 class _TooWide(Exception):
     """A schema says something for which the narrow form has no words."""
+
+
+def described(schema: Mapping[str, Any], words: Collection[str]) -> str:
+    """Return the description of a schema with what is to be said of it beside."""
+    description = schema.get("description") or ""
+    return f"{description} ({', '.join(words)})".strip() if words else description
 
 
 def narrowed(
@@ -62,12 +68,9 @@ class _Narrowing:
                 narrow[name] = value
             elif name in _IN_WORDS:
                 words.append(f"{name}: {value}")
-            elif name not in _TAKEN and name not in _NOTES:
+            elif name not in _TAKEN and name not in NOTES:
                 raise _TooWide
-        description = schema.get("description", "")
-        if words:
-            description = f"{description} ({', '.join(words)})".strip()
-        if description:
+        if description := described(schema, words):
             narrow["description"] = description
         return _or_null(narrow) if schema.get("nullable") is True else narrow
 

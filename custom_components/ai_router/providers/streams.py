@@ -3,8 +3,9 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+from ..routing.call import Event, Finish, Finished, TextDelta, ThinkingDelta, ToolCallDone, Usage, UsageTotal
 from ..routing.failures import Billed, Failure, FailureClass, Phase
-from ..routing.model import Event, Finish, Finished, TextDelta, ThinkingDelta, ToolCall, ToolCallDone, Usage, UsageTotal
+from ..routing.model import ToolCall
 from ..routing.money import Picodollars
 from .json_text import read_json
 from .lines import JsonLines, MessageTooLong
@@ -16,7 +17,19 @@ _MALFORMED_ALLOWED = 3
 class Reader(ABC):
     """Reads one answer. After each step: `failure` ends the attempt, `done` says that nothing more will come."""
 
-    __slots__ = ("_events", "_in_one", "_lines", "_malformed", "_replies", "cost", "done", "failure", "phase", "usage")
+    __slots__ = (
+        "_events",
+        "_in_one",
+        "_lines",
+        "_malformed",
+        "_passed_on",
+        "_replies",
+        "cost",
+        "done",
+        "failure",
+        "phase",
+        "usage",
+    )
 
     def __init__(self, lines: JsonLines, replies: Replies) -> None:
         """Begin before the first byte. `phase` is streaming once there was content."""
@@ -30,6 +43,26 @@ class Reader(ABC):
         self.phase = Phase.SENT
         self.usage: Usage | None = None
         self.cost: Picodollars | None = None
+        self._passed_on: UsageTotal | None = None
+
+    def counted(self) -> UsageTotal | None:
+        """Return what has been counted since this was asked last: an answer that breaks off costs that at least.
+
+        None where nothing was, and in protocols that count at the end.
+        """
+        return None
+
+    def _news(self) -> UsageTotal | None:
+        """Return `usage` and `cost`, once."""
+        total = None if self.usage is None else UsageTotal(self.usage, self.cost)
+        if total == self._passed_on:
+            return None
+        self._passed_on = total
+        return total
+
+    def streams(self, data: bytes) -> bool:
+        """Say whether an answer that begins so is a stream, whatever its headers say."""
+        return self._lines.begun_with(data)
 
     def feed(self, data: bytes) -> list[Event]:
         """Take a chunk of the stream; return the events in it."""
@@ -100,8 +133,8 @@ class Reader(ABC):
         events = self._taken()
         if self.failure is not None:
             return events
-        if self.usage is not None:
-            events.append(UsageTotal(self.usage, self.cost))
+        if (total := self._news()) is not None:
+            events.append(total)
         if finish is None:
             self.failure = Failure(
                 FailureClass.STREAM_CUT, self.phase, "ended without a terminator", billed=Billed.PARTIAL

@@ -1,7 +1,22 @@
-"""Telling a model's reasoning from its answer where both come as one text, between <think> and </think>."""
+"""Telling a model's reasoning from its answer where both come as one text, between <think> and </think>.
+
+Some servers leave the opening tag out: it stood in the prompt. Nobody can see then that a text is reasoning before it
+has ended, so that what is known of the model decides how the beginning is taken.
+"""
+
+from dataclasses import dataclass
 
 _OPEN = "<think>"
 _CLOSE = "</think>"
+# An answer that is longer and was taken for reasoning to its end is not kept to be given as an answer after all.
+_MOST_KEPT = 64 * 1024
+
+
+@dataclass(slots=True)
+class Habit:
+    """Whether one model's answers begin in the middle of its reasoning; None as long as nobody knows."""
+
+    unopened: bool | None = None
 
 
 def _held_back(text: str, tag: str) -> int:
@@ -13,15 +28,23 @@ def _held_back(text: str, tag: str) -> int:
 
 
 class ThinkTags:
-    """Splits a text that comes in pieces, wherever the pieces end."""
+    """Splits a text that comes in pieces, wherever the pieces end.
 
-    __slots__ = ("_after", "_held", "_inside")
+    `unopened` says that an end of reasoning came for which there was no beginning: all before it was reasoning.
+    """
 
-    def __init__(self) -> None:
-        """Begin outside."""
-        self._inside = False
+    __slots__ = ("_after", "_held", "_inside", "_kept", "_size", "_tagged", "unopened")
+
+    def __init__(self, *, inside: bool = False) -> None:
+        """Begin with the answer, or, as it seems, `inside` the reasoning."""
+        self._inside = inside
         self._after = False
         self._held = ""
+        # What is taken for reasoning without a word of the model's to that effect.
+        self._kept: list[str] | None = [] if inside else None
+        self._size = 0
+        self._tagged = False
+        self.unopened = False
 
     def plain(self, text: str) -> bool:
         """Say whether a piece is answer as it stands: the usual case, decided cheaply."""
@@ -33,30 +56,62 @@ class ThinkTags:
         self._held = ""
         pieces: list[tuple[bool, str]] = []
         while text:
-            tag = _CLOSE if self._inside else _OPEN
-            before, found, rest = text.partition(tag)
+            tags = self._expected()
+            found = [(text.index(tag), tag) for tag in tags if tag in text]
             if not found:
-                held = _held_back(text, tag)
+                held = max(_held_back(text, tag) for tag in tags)
                 self._held = text[len(text) - held :]
-                before = text[: len(text) - held]
+                self._add(pieces, text[: len(text) - held])
+                break
+            place, tag = min(found)
+            before, text = text[:place], text[place + len(tag) :]
+            if tag == _CLOSE and (self._kept is not None or not self._inside):
+                self.unopened = self._inside = True
             self._add(pieces, before)
-            if found:
-                self._inside = not self._inside
-                self._after = not self._inside
-            text = rest
+            self._kept = None
+            self._tagged = True
+            self._inside = tag == _OPEN
+            self._after = not self._inside
         return pieces
 
-    def end(self) -> list[tuple[bool, str]]:
-        """Return what was held back: it was no tag."""
+    def apart(self) -> list[tuple[bool, str]]:
+        """Note that the reasoning comes apart from the text; return what was taken for it and is none."""
+        pieces = self._given_back()
+        if not self._tagged:
+            self._inside = False
+        self._tagged = True
+        return pieces
+
+    def end(self, *, whole: bool = True) -> list[tuple[bool, str]]:
+        """Return what was held back: it was no tag.
+
+        Where a `whole` answer was taken for reasoning and nothing ever said so, it is the answer.
+        """
         pieces: list[tuple[bool, str]] = []
         self._add(pieces, self._held)
         self._held = ""
-        return pieces
+        return pieces + (self._given_back() if whole else [])
+
+    def _expected(self) -> tuple[str, ...]:
+        if self._inside:
+            return (_CLOSE,) if self._kept is None else (_CLOSE, _OPEN)
+        return (_OPEN,) if self._tagged else (_CLOSE, _OPEN)
+
+    def _given_back(self) -> list[tuple[bool, str]]:
+        text = "".join(self._kept or ())
+        self._kept = None
+        return [(False, text)] if text.strip() else []
 
     def _add(self, pieces: list[tuple[bool, str]], text: str) -> None:
         if self._after:
             # The empty lines between reasoning and answer belong to neither.
             text = text.lstrip()
             self._after = not text
-        if text:
-            pieces.append((self._inside, text))
+        if not text:
+            return
+        pieces.append((self._inside, text))
+        if self._kept is not None:
+            self._kept.append(text)
+            self._size += len(text)
+            if self._size > _MOST_KEPT:
+                self._kept = None

@@ -5,7 +5,10 @@ headers, and with them the key.
 """
 
 import asyncio
+import errno
+import math
 import os
+import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from io import BytesIO
@@ -40,6 +43,11 @@ _AT_ONCE = 64 * 1024
 _DRAIN = 0.05
 # It closes its connections behind every stream, and says so only to those who ask for it.
 _HANGS_UP = "llama.cpp"
+# How long (seconds) no connection is kept to a server that closed one without a word. What had just gone out on it may
+# have been carried out all the same, so that it is not repeated here (RFC 9110, 9.2.2): it must not happen often.
+_FRESH = 3_600.0
+# Enough of an answer to see in which form it comes.
+_BEGINNING = 16
 
 
 @lru_cache(maxsize=64)
@@ -77,14 +85,22 @@ def _not_opened(err: BaseException) -> Failure:
     return Failure(FailureClass.NETWORK, Phase.SENT, _why(err), FailureScope.PROVIDER)
 
 
+def _hung_up(err: BaseException) -> bool:
+    """Say whether the other side closed the connection instead of answering."""
+    return isinstance(err, ServerDisconnectedError) or (
+        isinstance(err, OSError) and err.errno in (errno.ECONNRESET, errno.EPIPE)
+    )
+
+
 class Answer:
     """A response whose headers have come. `phase` is streaming once a content was read from it."""
 
-    __slots__ = ("_response", "content_type", "headers", "phase", "status")
+    __slots__ = ("_ahead", "_response", "content_type", "headers", "phase", "status")
 
     def __init__(self, response: ClientResponse) -> None:
         """Take over a response; `close` must be called."""
         self._response = response
+        self._ahead = b""
         self.status = response.status
         self.headers: Headers = response.headers
         self.content_type = response.headers.get("Content-Type", "").lower()
@@ -104,6 +120,9 @@ class Answer:
 
         Much at once, as what was packed comes, is given piece by piece, and others have their turn between two.
         """
+        if self._ahead:
+            data, self._ahead = self._ahead, b""
+            return data
         content = self._response.content
         try:
             data = await content.read(_AT_ONCE)
@@ -117,10 +136,18 @@ class Answer:
             failure = self._endless(MAX_STREAM)
         raise AttemptFailed(failure)
 
+    async def beginning(self) -> bytes:
+        """Return what comes first without taking it. Raises `AttemptFailed` where the answer breaks off."""
+        first = b""
+        while len(first) < _BEGINNING and (data := await self.chunk()):
+            first += data
+        self._ahead = first
+        return first
+
     async def body(self, limit: int = MAX_BODY) -> bytes:
         """Return the whole answer. Raises `AttemptFailed` where it breaks off or is longer than `limit` bytes."""
         length = self._response.content_length
-        if length is not None and length <= limit and "Content-Encoding" not in self.headers:
+        if length is not None and length <= limit and not self._ahead and "Content-Encoding" not in self.headers:
             try:
                 return await self._response.read()
             except (ClientError, OSError, RuntimeError) as err:  # as above
@@ -170,7 +197,7 @@ class Answer:
 class Transport:
     """One server with one credential. The key is in the request headers and nowhere else."""
 
-    __slots__ = ("_headers", "_json_headers", "_session", "replies")
+    __slots__ = ("_answered", "_fresh_until", "_headers", "_json_headers", "_last_headers", "_session", "replies")
 
     def __init__(
         self,
@@ -191,6 +218,9 @@ class Transport:
         self._session = session
         self._headers = CIMultiDict(headers)
         self._json_headers = CIMultiDict({"Content-Type": "application/json", **headers})
+        self._last_headers = CIMultiDict({**self._json_headers, "Connection": "close"})
+        self._answered = False
+        self._fresh_until = 0.0
         self.replies = replies(protocol, tuple(filter(None, (key, *secrets))))
 
     async def post(self, url: URL, body: bytes, connect: float, total: float | None = None) -> Answer:
@@ -200,7 +230,9 @@ class Transport:
         """
         # Large bodies are written piece by piece: one long write would hold up the event loop.
         data = body if len(body) <= LARGE else BytesIO(body)
-        return await self._open("POST", url, data, self._json_headers, _timeout(connect, total))
+        last = self._fresh_until > 0.0 and time.monotonic() < self._fresh_until
+        headers = self._last_headers if last else self._json_headers
+        return await self._open("POST", url, data, headers, _timeout(connect, total))
 
     async def json(self, url: URL, *, seconds: float, body: bytes | None = None) -> Any:
         """Ask for a JSON document, for what costs nothing: GET, or POST with a body. Raises `AttemptFailed`."""
@@ -246,11 +278,14 @@ class Transport:
             )
         except (ClientError, OSError) as err:
             failure = _not_opened(err)
+            if self._answered and failure.phase is Phase.SENT and _hung_up(err):
+                self._fresh_until = max(self._fresh_until, time.monotonic() + _FRESH)
         except RuntimeError:  # the session was closed: everything is being shut down
             failure = Failure(FailureClass.NETWORK, Phase.UNSENT, "shut down", FailureScope.PROVIDER, billed=Billed.NO)
         else:
+            self._answered = True
             if answer.headers.get("Server") == _HANGS_UP:
                 # Else the next request might go out on a connection that is just being closed.
-                self._json_headers["Connection"] = "close"
+                self._fresh_until = math.inf
             return answer
         raise AttemptFailed(failure)
