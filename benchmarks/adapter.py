@@ -20,21 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_components.ai_router.clock import SystemClock
 from custom_components.ai_router.providers.registry import KINDS, ProviderSetup
+from custom_components.ai_router.routing.call import TextDelta
 from custom_components.ai_router.routing.config import ProviderConfig, RouterConfig
-from custom_components.ai_router.routing.model import (
-    NO_SAMPLING,
-    Bounds,
-    Caller,
-    Capability,
-    Message,
-    Model,
-    Request,
-    Role,
-    Sampling,
-    Text,
-    TextDelta,
-)
+from custom_components.ai_router.routing.model import NO_SAMPLING, Capability, Message, Model, Role, Sampling, Text
 from custom_components.ai_router.routing.money import FREE, Prices, Rates, per_million
+from custom_components.ai_router.routing.request import Bounds, Caller, Request
 from custom_components.ai_router.routing.router import Router
 from custom_components.ai_router.storage.ledger import SqliteLedger
 

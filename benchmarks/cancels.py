@@ -10,7 +10,8 @@ import json
 import sys
 from random import Random
 
-from custom_components.ai_router.routing.model import Finish, Target, Usage
+from custom_components.ai_router.routing.call import Finish, Usage
+from custom_components.ai_router.routing.model import Target
 from custom_components.ai_router.routing.refusals import RequestFailed
 from tests.routing.simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run
 

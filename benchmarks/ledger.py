@@ -21,9 +21,11 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from custom_components.ai_router.routing.model import Caller, Finish, Op, Request, Target, Usage
+from custom_components.ai_router.routing.call import Finish, Usage
+from custom_components.ai_router.routing.model import Op, Target
 from custom_components.ai_router.routing.outcome import Outcome
 from custom_components.ai_router.routing.ports import Entry
+from custom_components.ai_router.routing.request import Caller, Request
 from custom_components.ai_router.routing.tickets import Ticket
 from custom_components.ai_router.storage import export, metrics, usage
 from custom_components.ai_router.storage.ledger import SqliteLedger

@@ -17,8 +17,8 @@ from statistics import median
 
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.config import Conditions, Member, PoolConfig, ProviderConfig, RuleConfig
-from custom_components.ai_router.routing.model import Bounds, Caller, Pins, Request
 from custom_components.ai_router.routing.money import FREE
+from custom_components.ai_router.routing.request import Bounds, Caller, Pins, Request
 from custom_components.ai_router.routing.tickets import Window
 from tests.routing.simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run
 

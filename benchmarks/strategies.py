@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from statistics import mean, median
 from typing import NamedTuple
 
-from custom_components.ai_router.routing.model import Pins
 from custom_components.ai_router.routing.money import PICODOLLARS_PER_DOLLAR
+from custom_components.ai_router.routing.request import Pins
 from tests.routing.simulated_fleet import Figures, Simulated, burst, series
 
 _EVERY = 5.0
