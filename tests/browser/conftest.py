@@ -9,6 +9,7 @@ import pytest
 from browsing import Tab, hang_up, signed_in
 from household.house import House, opened
 from playwright.async_api import Browser, async_playwright
+from walking import TALL, Walk
 
 ROOT = Path(__file__).parents[2]
 QUIET = (
@@ -56,8 +57,22 @@ async def tab(browser: Browser, house: House) -> AsyncGenerator[Tab]:
         yield tab
 
 
+@pytest.fixture(scope="module")
+async def page(browser: Browser, house: House, shots: Path | None) -> AsyncGenerator[Walk]:
+    """The admin's page of a walk through all tests of a file, high enough for long forms."""
+    async with signed_in(browser, house, viewport=TALL) as tab:
+        yield Walk(tab, shots)
+
+
+@pytest.fixture
+async def walk(page: Walk) -> AsyncGenerator[Walk]:
+    """The page, for one test."""
+    yield page
+    page.nothing_went_wrong()
+
+
 @pytest.fixture(scope="session")
 def shots() -> Path | None:
-    """Where pictures of the card go, if somebody wants to look at them: the folder AI_ROUTER_SCREENSHOTS."""
+    """Where pictures go, if somebody wants to look at them: the folder AI_ROUTER_SCREENSHOTS."""
     folder = os.environ.get("AI_ROUTER_SCREENSHOTS")
     return Path(folder) if folder else None

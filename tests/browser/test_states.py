@@ -167,6 +167,52 @@ async def test_names_of_any_kind_stay_text(tab: Tab, house: House) -> None:
     await hang_up(house)
 
 
+async def test_what_is_said_of_several_models_of_a_provider_is_said_once(tab: Tab, house: House) -> None:
+    async with fake("openai_compatible") as server:
+        models = ["house-1", "house-vl"]
+        await house.add_provider(
+            "openai_compatible", name="Twin", url=server.url, local=True, priority=99, models=models
+        )
+        await server.control(fault={"how": "refuse", "status": 500, "body": {"error": {"message": "out of order"}}})
+        reply = await house.process(prompt="Hello")
+        twin = [each["model"] for each in reply["attempts"] if each["provider"] == "Twin"]
+        assert len(set(twin)) == 2, reply["attempts"]
+
+        card = await tab.open()
+        why = card.locator(".answers li").first.locator(".why span")
+        await expect(why.get_by_text("Twin failed before", exact=False)).to_have_count(1)
+        await remove(house, "Twin")
+
+
+async def test_an_answer_tells_its_pool_and_its_rule(tab: Tab, house: House) -> None:
+    entry_id = await house.router()
+    card = await tab.open()
+    rows = {row["title"]: row["subentry_id"] for row in await house.subentries(entry_id)}
+    pool = {"name": "Quiet hours", "members": [rows["Attic"]]}
+    await forms.complete(house, forms.SUBENTRY_FLOW, [entry_id, "pool"], pool)
+    (pool_id,) = (row["subentry_id"] for row in await house.subentries(entry_id) if row["subentry_type"] == "pool")
+    rule = {"name": "Good night", "labels": ["bedtime"], "pool": pool_id}
+    await forms.complete(house, forms.SUBENTRY_FLOW, [entry_id, "rule"], rule)
+
+    await house.process(prompt="Hello", label="bedtime")
+    why = card.locator(".answers li").first.locator(".why")
+    await expect(why.locator("span").first).to_have_text("Rule Good night")
+    await expect(why).to_contain_text("Pool Quiet hours")
+
+    await house.process(prompt="Hello", label="morning")
+    await expect(card.locator(".answers li").first).to_contain_text("morning")
+    await expect(card.locator(".answers li").first).not_to_contain_text("Pool")
+    await remove(house, "Good night", "Quiet hours")
+
+
+async def remove(house: House, *names: str) -> None:
+    """Remove providers, pools and rules."""
+    entry_id = await house.router()
+    for row in await house.subentries(entry_id):
+        if row["title"] in names:
+            await house.ws("config_entries/subentries/delete", entry_id=entry_id, subentry_id=row["subentry_id"])
+
+
 async def test_a_budget_that_is_used_up_is_told(tab: Tab, house: House) -> None:
     await house.add_provider(
         "demo", name="Dear", latency=0, priority=99, input_price=1000, output_price=1000, budget_day=100

@@ -57,18 +57,19 @@ function giver(hass: HomeAssistant, { provider, model, cached, latency }: Recent
 }
 
 function why(hass: HomeAssistant, request: RecentRequest): TemplateResult | typeof nothing {
-  const { failure, reason, tried } = request;
-  if (!reason && !tried.length) return nothing;
+  const { failure, pool, reason, rule, tried } = request;
   const before = failure ? "tried_last" : "tried";
-  return html`<div class="why small quiet">
-    ${reason ? html`<span>${text(hass, "why", { reason })}</span>` : nothing}
-    ${tried.map(
-      (each) =>
-        html`<span
-          >${text(hass, before, { provider: each.provider, failure: reasonName(hass, each.failure ?? "unknown") })}</span
-        >`,
-    )}
-  </div>`;
+  // Of a provider with several models the same may be said of each: once is enough.
+  const said = new Set([
+    ...(rule ? [text(hass, "rule", { name: rule })] : []),
+    ...(pool ? [text(hass, "pool", { name: pool })] : []),
+    ...(reason ? [text(hass, "why", { reason })] : []),
+    ...tried.map((each) =>
+      text(hass, before, { provider: each.provider, failure: reasonName(hass, each.failure ?? "unknown") }),
+    ),
+  ]);
+  if (!said.size) return nothing;
+  return html`<div class="why small quiet">${[...said].map((each) => html`<span>${each}</span>`)}</div>`;
 }
 
 export const answersStyles = css`

@@ -16,6 +16,7 @@ class Feed {
   #listeners = new Set<() => void>();
   #known: Partial<Overview> = {};
   #turn = 0;
+  #language: string | undefined;
   #failed = false;
   #stop: (() => Promise<void>) | undefined;
 
@@ -33,6 +34,15 @@ class Feed {
     };
   }
 
+  /** Reasons come in words: another language begins anew. */
+  speak(language: string): void {
+    if (language === this.#language) return;
+    this.#language = language;
+    if (!this.#listeners.size) return;
+    this.#stop?.().catch(() => undefined);
+    this.#begin();
+  }
+
   /** The integration has been loaded only now: what was refused before is worth another try. */
   retry(): void {
     if (this.#failed) this.#begin();
@@ -45,9 +55,11 @@ class Feed {
     this.#failed = false;
     this.#stop = undefined;
     this.connection
-      .subscribeMessage<Partial<Overview>>((change) => turn === this.#turn && this.#take(change), { type: COMMAND }, {
-        resubscribe: false,
-      })
+      .subscribeMessage<Partial<Overview>>(
+        (change) => turn === this.#turn && this.#take(change),
+        { type: COMMAND, ...(this.#language ? { language: this.#language } : {}) },
+        { resubscribe: false },
+      )
       .then(
         (stop) => {
           if (turn === this.#turn) this.#stop = stop;
@@ -113,6 +125,7 @@ export class FeedController implements ReactiveController {
   hostUpdate(): void {
     const hass = this.host.hass;
     if (!hass || !this.host.isConnected) return;
+    feedOf(hass.connection).speak(hass.language);
     if (!this.#leave || this.#connection !== hass.connection) {
       this.#leave?.();
       this.#connection = hass.connection;

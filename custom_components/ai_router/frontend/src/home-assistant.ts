@@ -3,7 +3,7 @@
 export interface Connection {
   subscribeMessage<Message>(
     listener: (message: Message) => void,
-    command: { type: string },
+    command: { type: string; language?: string },
     options: { resubscribe: boolean },
   ): Promise<() => Promise<void>>;
   addEventListener(event: "ready" | "disconnected", listener: () => void): void;

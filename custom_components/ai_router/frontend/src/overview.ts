@@ -55,6 +55,8 @@ export interface RecentRequest {
   source: string;
   provider: string | null;
   model: string | null;
+  pool: string | null;
+  rule: string | null;
   reason: string | null;
   cached: boolean;
   cost: { amount: string; currency: string; estimated: boolean };
