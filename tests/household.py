@@ -14,9 +14,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.ai_router.const import DOMAIN, SUBENTRY_PROVIDER, Conf
 from custom_components.ai_router.providers.demo import CHAT_MODEL
-from custom_components.ai_router.routing.model import Caller, Message, Model, Pins, Request, Role, Text
+from custom_components.ai_router.routing.model import Message, Model, Role, Text
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.ports import AttemptEnded, CoreEvent
+from custom_components.ai_router.routing.request import Caller, Pins, Request
 from custom_components.ai_router.stored_models import model_to_stored
 
 ENTRY_ID = "01ROUTER"

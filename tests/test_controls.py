@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, Unauthorized
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
@@ -129,6 +129,17 @@ async def test_what_is_changed_is_stored_and_in_force(hass: HomeAssistant, entry
     assert (config.local_only, config.strategy) == (True, "cheapest")
     assert entry.options == {Conf.LOCAL_ONLY.value: True, Conf.STRATEGY.value: "cheapest"}
     assert entry.subentries[ATTIC].data["budget_day"] == "0.25"
+
+
+@pytest.mark.parametrize("key", ["priority", "weight", "budget_day", "budget_month"])
+async def test_what_is_no_number_is_refused_and_not_stored(
+    hass: HomeAssistant, entry: MockConfigEntry, key: str
+) -> None:
+    """A template may well come to NaN, and stored it would stop every change after it, and the next start."""
+    before = entry.subentries[ATTIC].data
+    with pytest.raises(ServiceValidationError):
+        await use(hass, entity_of(hass, ATTIC, "number", key), "set_value", {"value": float("nan")})
+    assert entry.subentries[ATTIC].data == before
 
 
 async def test_a_change_of_one_provider_leaves_the_others_counters_alone(

@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -17,9 +19,11 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from syrupy.assertion import SnapshotAssertion
 from syrupy.filters import props
 
-from custom_components.ai_router.const import DOMAIN, Conf
+from custom_components.ai_router.const import DOMAIN, SUBENTRY_POOL, SUBENTRY_RULE, Conf
 from custom_components.ai_router.credentials import Vault
+from custom_components.ai_router.routing.model import Message, Role, Text
 from custom_components.ai_router.routing.money import to_dollars
+from custom_components.ai_router.routing.request import Caller, Pins, Request
 from custom_components.ai_router.storage.schema import SCHEMA_VERSION
 
 from .household import ATTIC, CLOUD, ENTRY_ID, FREE, ask, ask_in_vain, demo, move_in, pass_time
@@ -177,3 +181,48 @@ async def test_a_provider_of_an_unknown_kind_is_told_as_waiting(
     assert waiting["settings"]["kind"] == "from_another_integration"
     assert (waiting["status"], waiting["breakers"], waiting["benches"]) == (None, {}, [])
     assert told["providers"][CLOUD]["status"]["breaker"] == "closed"
+
+
+async def test_a_pool_and_a_rule_are_told_of_without_anybodys_words(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    hass_client: ClientSessionGenerator,
+    device_registry: dr.DeviceRegistry,
+) -> None:
+    pool = ConfigSubentry(
+        data=MappingProxyType({"members": [{"provider": ATTIC}], "strategy": "fastest", "budget_day": "2"}),
+        subentry_id="01POOL",
+        subentry_type=SUBENTRY_POOL,
+        title="Vision",
+        unique_id=None,
+    )
+    rule = ConfigSubentry(
+        data=MappingProxyType({"pool": "01POOL", "local_only": True, "when": {"labels": ["grandmother"]}}),
+        subentry_id="01RULE",
+        subentry_type=SUBENTRY_RULE,
+        title="At home",
+        unique_id=None,
+    )
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", local=True), pool, rule)
+    request = Request("one", Caller(), (Message(Role.USER, (Text("Hi"),)),), pins=Pins(pool="01POOL"))
+    await entry.runtime_data.router.process(request)
+    await pass_time(hass, freezer)
+    await entry.runtime_data.ledger.flush()
+
+    whole: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    device = device_of(device_registry, entry, "01POOL")
+    of_device: Any = await get_diagnostics_for_device(hass, hass_client, entry, device)
+
+    assert of_device.keys() == {"versions", "pool", "ledger"}
+    assert of_device["pool"] == whole["pools"]["01POOL"]
+    assert of_device["pool"]["settings"] == {
+        "members": [{"provider": ATTIC}],
+        "strategy": "fastest",
+        "budget_day": "2",
+    }
+    assert of_device["pool"]["status"]["tally"]["attempts"] == 1
+    assert {key: sums["attempts"] for key, sums in of_device["ledger"]["today"].items()} == {"01POOL": 1}
+    assert whole["rules"] == {
+        "01RULE": {"name": "At home", "settings": {"pool": "01POOL", "local_only": True}, "conditions": ["labels"]}
+    }
+    assert "grandmother" not in json.dumps(whole)

@@ -193,3 +193,26 @@ async def test_update_entity_takes_a_new_snapshot(
     assert len(taken) == 1
     assert shown(hass, "attic_cost_today").state == "0"
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_the_loop_turns_between_two_providers(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """What fifty providers need, in one go, would hold up the whole house."""
+    turns = 0
+    came: dict[str, int] = {}
+
+    def turn() -> None:
+        nonlocal turns, turning
+        turns += 1
+        turning = hass.loop.call_soon(turn)
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        came.setdefault(event.data["entity_id"], turns)
+
+    turning = hass.loop.call_soon(turn)
+    hass.bus.async_listen(EVENT_STATE_CHANGED, note)
+    await move_in(hass, freezer, *(demo(f"01P{number}", f"P{number}") for number in range(10)))
+    turning.cancel()
+
+    assert len({came[f"sensor.p{number}_health"] for number in range(10)}) == 10
+    assert len({came[f"switch.p{number}_enabled"] for number in range(10)}) == 10

@@ -17,8 +17,11 @@ from custom_components.ai_router import logbook
 from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.event import PROVIDER_KINDS, ROUTER_KINDS
 from custom_components.ai_router.events import EVENT_DATA, Kind
-from custom_components.ai_router.routing.model import Caller, Message, Request, Role, Text
+from custom_components.ai_router.routing.breaker import BreakerState
+from custom_components.ai_router.routing.model import Message, Role, Target, Text
+from custom_components.ai_router.routing.ports import BreakerMoved
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Caller, Request
 from tests.fakes.faults import Fault, How
 from tests.fakes.openai_compatible import CHAT_MODEL, FakeOpenAI
 from tests.flows import english
@@ -187,6 +190,11 @@ async def test_a_breaker_opens_and_closes(
     assert told[Kind.BREAKER_OPENED][0].data["model"] == CHAT_MODEL
     assert shown_types(shown_states, "server") == ["breaker_opened", "provider_unhealthy"]
 
+    for state in (BreakerState.HALF_OPEN, BreakerState.OPEN):
+        entry.runtime_data.events.hear(BreakerMoved(Target(CLOUD, CHAT_MODEL), state))
+    await hass.async_block_till_done()
+    assert len(told[Kind.BREAKER_OPENED]) == 1, "a probe was in vain: it was never closed"
+
     breaker.reset(CLOUD)
     await hass.async_block_till_done()
 
@@ -197,7 +205,7 @@ async def test_a_budget_is_nearly_and_then_wholly_used_up(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
 ) -> None:
     entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD, budget_day="1"), budget_month="1000")
-    server.usage = {"prompt_tokens": 900_000, "completion_tokens": 0, "total_tokens": 900_000}
+    server.usage = {"prompt_tokens": 899_990, "completion_tokens": 10, "total_tokens": 900_000}
     await ask(entry, CLOUD)
     await hass.async_block_till_done()
 
@@ -206,7 +214,7 @@ async def test_a_budget_is_nearly_and_then_wholly_used_up(
     assert alert.data == {**budget, "window": "day", "spent": 0.9, "limit": 1.0}
     assert shown(hass, "server").attributes[ATTR_EVENT_TYPE] == "budget_alert"
 
-    server.usage = {"prompt_tokens": 200_000, "completion_tokens": 0, "total_tokens": 200_000}
+    server.usage = {"prompt_tokens": 199_990, "completion_tokens": 10, "total_tokens": 200_000}
     await ask(entry, CLOUD, "Once more")
     await hass.async_block_till_done()
 
@@ -221,7 +229,7 @@ async def test_the_router_s_own_budget_is_told_by_its_own_device(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
 ) -> None:
     entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD), budget_month="1")
-    server.usage = {"prompt_tokens": 900_000, "completion_tokens": 0, "total_tokens": 900_000}
+    server.usage = {"prompt_tokens": 899_990, "completion_tokens": 10, "total_tokens": 900_000}
     await ask(entry, CLOUD)
     await hass.async_block_till_done()
 
@@ -257,6 +265,50 @@ async def test_health_is_told_when_it_is_lost_and_when_an_answer_shows_that_it_i
     (well,) = told[Kind.PROVIDER_RECOVERED]
     assert (well.data["name"], well.data["health"], well.data["reason"]) == ("Server", "healthy", None)
     assert shown(hass, "server").attributes[ATTR_EVENT_TYPE] == "provider_recovered"
+
+
+@pytest.mark.parametrize(
+    ("options", "fault", "count", "reason"),
+    [
+        ({"degraded_errors": 20}, Fault(How.REFUSE, 500), 2, "failing"),
+        ({"slow_seconds": 0.1}, Fault(How.SLOW, seconds=0.15), 6, "slow"),
+    ],
+)
+async def test_a_threshold_that_is_passed_is_told_once_and_so_is_the_recovery(
+    hass: HomeAssistant,
+    told: dict[Kind, list[Event[Any]]],
+    server: FakeOpenAI,
+    options: dict[str, float],
+    fault: Fault,
+    count: int,
+    reason: str,
+) -> None:
+    entry = await move_in(hass, None, await at_server(hass, server, CLOUD), **options)
+    server.fault = fault
+    await (ask_in_vain if fault.how is How.REFUSE else ask)(entry, CLOUD)
+    server.fault = None
+    for number in range(4):
+        await ask(entry, CLOUD, f"{number}")
+    assert not told[Kind.PROVIDER_DEGRADED], "of one failure alone, the request itself tells"
+
+    server.fault = fault
+    for number in range(count):
+        await (ask_in_vain if fault.how is How.REFUSE else ask)(entry, CLOUD, f"again {number}")
+    await hass.async_block_till_done()
+
+    (ill,) = told[Kind.PROVIDER_DEGRADED]
+    assert (ill.data["name"], ill.data["health"], ill.data["reason"]) == ("Server", "degraded", reason)
+    assert shown(hass, "server").attributes[ATTR_EVENT_TYPE] == "provider_degraded"
+
+    server.fault = None
+    for number in range(20):
+        await ask(entry, CLOUD, f"well {number}")
+    await hass.async_block_till_done()
+
+    (well,) = told[Kind.PROVIDER_RECOVERED]
+    assert well.data["health"] == "healthy"
+    assert len(told[Kind.PROVIDER_DEGRADED]) == 1
+    assert not told[Kind.PROVIDER_UNHEALTHY]
 
 
 # --- what is told of every answer, if it is wanted --------------------------------------------------
@@ -414,7 +466,7 @@ def test_everything_that_can_happen_is_translated_and_described() -> None:
     for name, expected in (("router_alert", ROUTER_KINDS), ("provider_alert", PROVIDER_KINDS)):
         assert texts[name]["name"]
         assert list(texts[name]["state_attributes"]["event_type"]["state"]) == [kind.value for kind in expected]
-    assert {*ROUTER_KINDS, *PROVIDER_KINDS} == set(Kind) == set(EVENT_DATA) == set(logbook._TEXTS)
+    assert {*ROUTER_KINDS, *PROVIDER_KINDS} == set(Kind) == set(EVENT_DATA)
 
 
 async def test_the_logbook_says_what_happened(
@@ -443,13 +495,3 @@ async def test_the_logbook_says_what_happened(
         {"name": "AI Router", "message": "went on to Attic after Server failed (Key rejected)"},
         {"name": "Server", "message": "was set aside until mended (Key rejected)"},
     ]
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-def test_the_logbook_has_a_sentence_for_whatever_can_be_told(kind: Kind) -> None:
-    figures = {"spent": 0.8, "limit": 1.0, "amount": 0.1, "latency": 0.3, "failed": []}
-    for model in (None, "house-1"):
-        data = {name: figures.get(name, "word") for name in EVENT_DATA[kind]} | {"model": model, "reason": None}
-        sentence = logbook._TEXTS[kind](data)
-        assert "None" not in sentence
-        assert sentence == " ".join(sentence.split())

@@ -11,7 +11,8 @@ from homeassistant.requirements import RequirementsNotFound
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.ai_router import exact_tokens
-from custom_components.ai_router.routing.model import Caller, Message, Request, Role, Target, Text
+from custom_components.ai_router.routing.model import Message, Role, Target, Text
+from custom_components.ai_router.routing.request import Caller, Request
 from tests.flows import Dialog
 from tests.household import ATTIC, demo, move_in
 

@@ -7,8 +7,9 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.ai_router.routing.cache import CacheMode
-from custom_components.ai_router.routing.model import Caller, Message, Request, Role, Text
+from custom_components.ai_router.routing.model import Message, Role, Text
 from custom_components.ai_router.routing.outcome import Reply
+from custom_components.ai_router.routing.request import Caller, Request
 
 from .actions.calling import call
 from .household import CLOUD, demo, move_in

@@ -8,6 +8,8 @@ import pytest
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import InvalidData
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.ai_router.flows.options_forms import PRESETS
@@ -43,6 +45,7 @@ TYPED: list[tuple[str, str, Any, Look, Any]] = [
     ("routing", "retry_longest", 9, of_config("backoff.longest"), 9),
     ("routing", "timeout", 45, of_config("bounds.timeout"), 45),
     ("routing", "max_tokens", 250, of_config("max_output"), 250),
+    ("routing", "reasoning_tokens", 9_000, of_config("reasoning_output"), 9_000),
     ("access", "local_only", True, of_config("local_only"), True),
     *(
         ("money", f"budget_{window.value}", 0.1, of_config("budgets"), (Budget(window, DOLLAR // 10),))
@@ -53,6 +56,7 @@ TYPED: list[tuple[str, str, Any, Look, Any]] = [
     ("money", "at_cap", "local", of_config("at_cap"), AtCap.LOCAL),
     ("money", "alert_at", 60, of_config("alert_at"), 0.6),
     ("money", "worst_case", True, of_config("worst_case"), True),
+    ("money", "week_start", "sunday", of_config("week_start"), 6),
     ("shares", "each_user_day", 1, of_config("user_budgets"), {"*": (Budget(Window.DAY, DOLLAR),)}),
     ("shares", "each_user_month", 9, of_config("user_budgets"), {"*": (Budget(Window.MONTH, 9 * DOLLAR),)}),
     (
@@ -69,6 +73,13 @@ TYPED: list[tuple[str, str, Any, Look, Any]] = [
     ("cache", "cache_minutes", 5, of_config("cache.ttl"), 300.0),
     ("cache", "cache_memory", 2, of_config("cache.max_bytes"), 2 * 1024 * 1024),
     ("health", "health_interval", 0, of_config("health_interval"), None),
+    ("health", "degraded_errors", 10, of_config("health.degraded_share"), 0.1),
+    ("health", "unhealthy_errors", 95, of_config("health.unhealthy_share"), 0.95),
+    ("health", "slow_seconds", 7.5, of_config("health.slow_seconds"), 7.5),
+    ("health", "breaker_ratio", 75, of_config("breaker.ratio"), 0.75),
+    ("health", "breaker_growth", 1.5, of_config("breaker.growth"), 1.5),
+    ("health", "breaker_probes", 3, of_config("breaker.probes"), 3),
+    ("health", "breaker_models", 4, of_config("breaker.provider_targets"), 4),
     ("health", "breaker_failures", 2, of_config("breaker.failures"), 2),
     ("health", "breaker_seconds", 10, of_config("breaker.open_seconds"), 10),
     ("health", "breaker_longest", 900, of_config("breaker.longest_open_seconds"), 900),
@@ -80,6 +91,7 @@ TYPED: list[tuple[str, str, Any, Look, Any]] = [
 # What needs another field beside it, or is a household's own: each has a test of its own.
 ELSEWHERE = {
     *("budget_only_warns", "unknown_price", "users", "user_budgets", "cache_on_disk", "cache_disk"),
+    "automations",
     "exact_tokens",  # in test_exact_tokens.py
 }
 
@@ -177,6 +189,32 @@ async def test_who_may_ask_and_what_one_may_spend(
     assert entry.runtime_data.router.config.user_budgets == {"*": (Budget(Window.DAY, DOLLAR),)}
 
 
+async def test_which_automations_may_ask(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    trigger = {"trigger": "event", "event_type": "go"}
+    automations = [{"id": "1", "alias": "Night", "triggers": trigger, "actions": []}]
+    assert await async_setup_component(hass, "automation", {"automation": automations})
+    await (await Dialog.options(hass, entry)).submit(access={"automations": ["automation.night"]})
+    registry = er.async_get(hass)
+    night = registry.async_get("automation.night")
+    assert night is not None
+
+    config = entry.runtime_data.router.config
+    assert (config.users, config.automations) == (None, {night.id})
+
+    registry.async_update_entity("automation.night", new_entity_id="automation.late")
+    dialog = await Dialog.options(hass, entry)
+    assert dialog.shown["access"]["automations"] == ["automation.late"]
+    await dialog.submit()
+    assert entry.runtime_data.router.config == config, "a renamed automation stays meant"
+
+    registry.async_remove("automation.late")
+    await (await Dialog.options(hass, entry)).submit()
+    assert entry.runtime_data.router.config == config, "kept to one that is gone is not for all"
+
+    await (await Dialog.options(hass, entry)).submit(access={"automations": []})
+    assert entry.runtime_data.router.config.automations is None
+
+
 async def test_calls_of_unknown_price_can_be_refused_and_allowed_again(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
@@ -222,6 +260,7 @@ async def test_answers_are_kept_on_disk_only_where_that_is_wanted(hass: HomeAssi
         ({"routing": {"retry_base": 5}}, {"routing": "retry_backwards"}),
         ({"routing": {"retry_base": 5, "retry_longest": None}}, {"routing": "retry_backwards"}),
         ({"health": {"breaker_longest": 59}}, {"health": "breaker_backwards"}),
+        ({"health": {"unhealthy_errors": 19}}, {"health": "errors_backwards"}),
         ({"shares": {"label_budgets": [{"label": "tv"}]}}, {"shares": "amount_missing"}),
         ({"shares": {"label_budgets": [{"label": " ", "day": 1}]}}, {"shares": "amount_missing"}),
         ({"shares": {"label_budgets": [{"label": "tv", "day": float("nan")}]}}, {"shares": "amount_missing"}),
@@ -303,6 +342,6 @@ async def test_a_preset_fills_the_page_in_and_stores_nothing_by_itself(
 
 def test_every_error_has_its_sentence() -> None:
     assert set(english()["options"]["error"]) == {
-        *("hold_missing", "exact_tokens_local", "retry_backwards", "breaker_backwards"),
+        *("hold_missing", "exact_tokens_local", "retry_backwards", "breaker_backwards", "errors_backwards"),
         *("amount_missing", "amount_twice"),
     }

@@ -7,7 +7,8 @@ import pytest
 from custom_components.ai_router.pictures import useful_edge
 from custom_components.ai_router.providers.registry import KINDS
 from custom_components.ai_router.routing.config import ProviderConfig, RouterConfig
-from custom_components.ai_router.routing.model import Caller, Capability, Model, Pins, Request
+from custom_components.ai_router.routing.model import Capability, Model
+from custom_components.ai_router.routing.request import Caller, Pins, Request
 
 SEES = Capability.CHAT | Capability.VISION
 

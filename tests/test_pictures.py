@@ -117,6 +117,8 @@ def test_damaged_exif_does_not_cost_the_picture(kind: str, tiff: bytes) -> None:
         ((1568, 1000), 1568, (1568, 1000)),
         ((320, 240), 1568, (320, 240)),
         ((9000, 2), 1000, (1000, 1)),
+        ((2, 9000), 1000, (1, 1000)),
+        ((1, 1), 1568, (1, 1)),
         ((4000, 3000), 64, (64, 48)),
     ],
 )
@@ -266,8 +268,14 @@ def test_how_many_pixels_each_format_may_have(monkeypatch: pytest.MonkeyPatch, k
         saved(noise(640, 480), "PNG")[:-5_000],
         saved(noise(64, 64), "TIFF"),
         saved(noise(64, 64), "PPM"),
+        saved(noise(64, 64), "AVIF"),
+        b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64),
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
     ],
-    ids=["empty", "stub", "html", "gif", "webp", "bmp", "eps", "short png", "cut jpeg", "cut png", "tiff", "ppm"],
+    ids=[
+        *("empty", "stub", "html", "gif", "webp", "bmp", "eps", "short png", "cut jpeg", "cut png"),
+        *("tiff", "ppm", "avif", "heic", "svg"),
+    ],
 )
 def test_what_is_no_sound_picture_is_refused(content: bytes) -> None:
     with pytest.raises(HomeAssistantError) as caught:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from homeassistant.config_entries import ConfigEntryState
@@ -19,6 +20,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.ai_router.config_flow import RouterFlow
 from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.credentials import Vault
+from custom_components.ai_router.providers.registry import KINDS
+from custom_components.ai_router.routing.failures import FailureClass
 from custom_components.ai_router.routing.refusals import RequestFailed
 from tests.fakes.openai_compatible import FakeOpenAI
 from tests.flows import Dialog, running
@@ -249,6 +252,51 @@ async def test_the_stored_key_may_work_again(
     assert (await ask(entry, SKY)).text == servers[0].text
 
 
+async def test_a_check_that_finds_the_key_taken_again_ends_it_for_good(
+    hass: HomeAssistant, entry: MockConfigEntry, servers: list[FakeOpenAI]
+) -> None:
+    await reject(hass, entry, SKY, SEA)
+    servers[0].key = SECRET
+
+    async def check() -> list[tuple[str, bool, str | None, str]]:
+        answer = await hass.services.async_call(DOMAIN, "check_health", {}, blocking=True, return_response=True)
+        await hass.async_block_till_done()
+        assert answer is not None
+        told: Any = answer["providers"]
+        return [(each["provider"], each["ok"], each["failure"], each["health"]) for each in told]
+
+    after = [
+        ("Sky", True, None, "healthy"),
+        ("Sea", False, "credential", "unhealthy"),
+        ("Attic", True, None, "healthy"),
+    ]
+    assert await check() == after
+    assert (asked(hass), issues(hass)) == ([SEA], {f"key_rejected_{SEA}"})
+    assert (await ask(entry, SKY)).text == servers[0].text
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert (asked(hass), issues(hass)) == ([SEA], {f"key_rejected_{SEA}"})
+    assert await check() == after
+
+
+async def test_a_check_without_the_key_ends_nothing(
+    hass: HomeAssistant, entry: MockConfigEntry, servers: list[FakeOpenAI], tmp_path: Path
+) -> None:
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    (tmp_path / ".storage" / "ai_router" / "credential.key").unlink()
+    servers[0].key = None  # it takes everybody
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+
+    failure = await entry.runtime_data.router.check(SKY)
+    await hass.async_block_till_done()
+
+    assert failure is not None
+    assert failure.cls is FailureClass.CREDENTIAL
+    assert issues(hass) == {f"key_rejected_{SEA}", f"key_rejected_{SKY}"}
+
+
 async def test_a_server_that_is_down_keeps_the_old_key(
     hass: HomeAssistant, entry: MockConfigEntry, servers: list[FakeOpenAI]
 ) -> None:
@@ -260,6 +308,17 @@ async def test_a_server_that_is_down_keeps_the_old_key(
     assert dialog.errors == {"base": "cannot_connect"}
     assert await Vault(hass).decrypt(entry.subentries[SKY].data["credential"]) == SECRET
     await servers[0].start()
+
+
+async def test_a_provider_whose_kind_has_gone_cannot_be_asked(
+    hass: HomeAssistant, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reject(hass, entry, SKY)
+    dialog = await Dialog.asked_again(hass)
+    monkeypatch.delitem(KINDS, "openai_compatible")
+
+    assert (await dialog.answer(api_key=NEW)).step == "kind_unknown"
+    assert await Vault(hass).decrypt(entry.subentries[SKY].data["credential"]) == SECRET
 
 
 async def test_a_router_that_has_become_local_only_asks_nobody_outside(

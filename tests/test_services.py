@@ -19,6 +19,7 @@ from custom_components.ai_router.routing.model import Target
 from custom_components.ai_router.routing.outcome import Attempt, Outcome
 from custom_components.ai_router.routing.plans import LeftOut, Plan, Why
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.wording import Wording
 
 from .household import ATTIC, CLOUD, FREE, demo, move_in
 
@@ -143,8 +144,8 @@ def _refusals() -> list[RequestFailed]:
     return refusals
 
 
-def test_every_refusal_has_a_sentence() -> None:
+def test_every_refusal_has_a_sentence(hass: HomeAssistant) -> None:
     for refusal in _refusals():
-        exception = answers.to_exception(refusal, str)
+        exception = answers.to_exception(refusal, str, Wording(hass))
         message = TEXTS["exceptions"][str(exception.translation_key)]["message"]
         assert message.format(**(exception.translation_placeholders or {}))

@@ -155,8 +155,10 @@ async def test_budget_is_left_until_it_is_spent(hass: HomeAssistant, freezer: Fr
     assert await checked(hass, "budget_left", device_id=[cloud, attic, router])
     assert await checked(hass, "budget_left", at_least=1.5)
     assert not await checked(hass, "budget_left", at_least=1.51)
+    with pytest.raises(vol.Invalid):
+        await checked(hass, "budget_left", at_least=float("inf"))
 
-    server.usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}
+    server.usage = {"prompt_tokens": 999_990, "completion_tokens": 10, "total_tokens": 1_000_000}
     await ask(entry, CLOUD)
 
     assert await checked(hass, "budget_left")

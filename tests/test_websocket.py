@@ -15,8 +15,9 @@ from pytest_homeassistant_custom_component.typing import MockHAClientWebSocket, 
 from custom_components.ai_router.const import DOMAIN, Conf
 from custom_components.ai_router.dashboard.feed import FEED
 from custom_components.ai_router.dashboard.recent_requests import KEPT
-from custom_components.ai_router.routing.model import Caller, Message, Pins, Request, Role, Text
+from custom_components.ai_router.routing.model import Message, Role, Text
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Caller, Pins, Request
 
 from .household import ATTIC, CLOUD, FREE, ask, demo, move_in, pass_time
 
@@ -167,6 +168,7 @@ async def test_an_answer_tells_who_gave_it_and_why_but_never_what_was_said(
     failed, answered = admin.view["requests"]
     assert (failed["failure"], failed["provider"], failed["tried"]) == ("no_capable_target", None, [])
     assert (answered["label"], answered["provider"], answered["model"]) == ("map", "Cloud", "demo-chat")
+    assert (answered["pool"], answered["rule"]) == (None, None)
     assert answered["reason"]
     assert answered["failure"] is None
     assert answered["tried"] == [{"provider": "Attic", "model": "demo-chat", "failure": "transient"}]
@@ -312,15 +314,15 @@ async def test_viewers_are_let_go(
     feed = hass.data[FEED]
     await admin.look()
     await reader.look()
-    assert len(feed._seen) == 2
+    assert len(feed._viewers) == 2
 
     number = next(_numbers)
     await admin.client.send_json({"id": number, "type": "unsubscribe_events", "subscription": admin.number})
     assert (await admin.client.receive_json())["success"]
-    assert len(feed._seen) == 1
+    assert len(feed._viewers) == 1
     await reader.client.close()
     await hass.async_block_till_done()
-    assert len(feed._seen) == 0
+    assert len(feed._viewers) == 0
 
     await ask(entry, ATTIC)
     assert feed._pending is None  # nobody looks: nothing is made

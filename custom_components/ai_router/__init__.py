@@ -12,11 +12,11 @@ from .const import DOMAIN
 from .dashboard.cards import async_offer_cards, async_serve_cards
 from .dashboard.feed import FEED
 from .dashboard.websocket import async_setup_websocket
+from .entity import async_follow_names
 from .hub import Hub, RouterConfigEntry
 from .migration import migrate
 from .plug_ins import Registration, async_setup_plug_ins
 from .removal import clean_up
-from .routing.ports import LedgerUnavailable
 from .services import async_setup_services
 
 _LOGGER = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> bo
         await hub.close()
         raise
     entry.async_on_unload(entry.add_update_listener(_async_follow))
+    async_follow_names(entry)
     hass.data[FEED].follow(hub)
     async_offer_cards(hass, entry)
     hub.issues.start()
@@ -71,11 +72,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> bo
 
 async def _async_follow(hass: HomeAssistant, entry: RouterConfigEntry) -> None:
     """Follow a change of options or subentries without a reload: a reload would drop the others' traffic."""
-    try:
-        await entry.runtime_data.apply()
-        hass.data[FEED].push_soon()
-    except LedgerUnavailable:
-        _LOGGER.warning("The change takes effect when the ledger can be read again and the entry is reloaded")
+    await entry.runtime_data.apply()
+    hass.data[FEED].push_soon()
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: RouterConfigEntry) -> bool:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiohttp import ClientError, ClientSession
 from homeassistant.const import ATTR_SUPPORTED_FEATURES, STATE_UNAVAILABLE
@@ -27,19 +27,9 @@ from .const import DOMAIN, Conf
 from .flows.fields import named
 from .providers.conversation import unsent
 from .providers.registry import Kind, Need, Option, ProviderSetup
+from .routing.call import Call, Event, Finish, Finished, Opened, TextDelta
 from .routing.failures import AttemptFailed, Billed, Failure, FailureClass, Phase
-from .routing.model import (
-    Call,
-    Capability,
-    Event,
-    Finish,
-    Finished,
-    Image,
-    Model,
-    Op,
-    Opened,
-    TextDelta,
-)
+from .routing.model import Capability, Image, Model, Op
 
 AI_TASK: Final = "ai_task"
 ENTITY: Final = "entity"
@@ -59,8 +49,7 @@ _STATUSES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """A picture on its way to an entity: a file that is there as long as the call."""
 
     path: Path

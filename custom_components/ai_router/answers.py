@@ -7,12 +7,16 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
+from .routing.call import Usage
 from .routing.failures import FailureClass
-from .routing.model import Target, Usage
+from .routing.fleet import target_of
+from .routing.model import Target
 from .routing.money import Picodollars, to_dollars
 from .routing.outcome import Attempt, Reply
 from .routing.plans import LeftOut, Plan, Why
 from .routing.refusals import RefusalCode, RequestFailed
+from .routing.tickets import BucketKey, Scope
+from .wording import Wording
 
 _OK = "ok"
 # When every target was left out for one and the same reason, that reason is the message.
@@ -37,6 +41,7 @@ _CALLERS_OWN = (
     RefusalCode.NO_CAPABLE_TARGET,
     RefusalCode.NOT_ALLOWED,
     RefusalCode.UNKNOWN_POOL,
+    RefusalCode.UNREADABLE_TEXT,
 )
 
 type Names = Callable[[str], str]
@@ -84,33 +89,47 @@ def attempt_data(attempt: Attempt, names: Names) -> dict[str, Any]:
     }
 
 
-def _left_out(left_out: LeftOut, names: Names) -> dict[str, Any]:
+def _bucket(key: BucketKey, names: Names) -> dict[str, str | None]:
+    """Name a limit or a budget: whose it is, what it counts and over which time."""
+    model: str | None = None
+    owner: str | None = key.id or None
+    if key.scope is Scope.TARGET:
+        provider_id, model = target_of(key)
+        owner = names(provider_id)
+    elif key.scope in (Scope.PROVIDER, Scope.POOL):
+        owner = names(key.id)
+    named = {"scope": key.scope.value, "owner": owner, "model": model}
+    return {**named, "unit": key.unit.value, "window": key.window.value}
+
+
+def _left_out(left_out: LeftOut, names: Names, words: Wording) -> dict[str, Any]:
     free_at = left_out.free_at
     return {
         **_target(left_out.target, names),
         "reason": left_out.why.value,
+        "detail": words.left_out(left_out.why),
         "free_at": None if free_at is None else dt_util.utc_from_timestamp(free_at).isoformat(),
     }
 
 
-def route_data(plan: Plan, names: Names, chosen: Target | None = None) -> dict[str, Any]:
+def route_data(plan: Plan, names: Names, words: Wording, chosen: Target | None = None) -> dict[str, Any]:
     """Describe a plan: who was chosen and why, who else could have answered, who could not."""
-    reason = next((each.reason for each in plan.candidates if chosen in (None, each.target)), None)
+    reasons = next((each.reasons for each in plan.candidates if chosen in (None, each.target)), ())
     return {
         "strategy": plan.strategy,
         "rule": None if plan.rule is None else names(plan.rule),
-        "reason": reason,
+        "reason": words.reasons(reasons),
         "confidence": round(plan.confidence, 2),
         "alternatives": [
             f"{names(each.target.provider_id)} / {each.target.model_id}"
             for each in plan.candidates
             if each.target != (chosen or plan.candidates[0].target)
         ],
-        "left_out": [_left_out(each, names) for each in plan.left_out],
+        "left_out": [_left_out(each, names, words) for each in plan.left_out],
     }
 
 
-def reply_data(reply: Reply, names: Names, images: int) -> dict[str, Any]:
+def reply_data(reply: Reply, names: Names, words: Wording, images: int) -> dict[str, Any]:
     """Describe a reply, field by field as the documentation lists it."""
     return {
         "text": reply.text,
@@ -128,12 +147,12 @@ def reply_data(reply: Reply, names: Names, images: int) -> dict[str, Any]:
         "cost": _cost(reply.cost, estimated=reply.estimated),
         "latency_ms": milliseconds(reply.latency),
         "first_token_ms": milliseconds(reply.first_token),
-        "route": route_data(reply.plan, names, reply.target),
+        "route": route_data(reply.plan, names, words, reply.target),
         "attempts": [attempt_data(attempt, names) for attempt in reply.attempts],
     }
 
 
-def plan_data(plan: Plan, names: Names, request_id: str) -> dict[str, Any]:
+def plan_data(plan: Plan, names: Names, words: Wording, request_id: str) -> dict[str, Any]:
     """Describe a plan that was only asked for: where the request would go, and at what price."""
     return {
         "request_id": request_id,
@@ -141,7 +160,7 @@ def plan_data(plan: Plan, names: Names, request_id: str) -> dict[str, Any]:
         "targets": [
             {
                 **_target(each.target, names),
-                "reason": each.reason,
+                "reason": words.reasons(each.reasons),
                 "input_tokens": each.estimate.input_tokens,
                 "output_tokens": each.estimate.output_tokens,
                 "estimated_cost": None if each.estimate.cost is None else _cost(each.estimate.cost, estimated=True),
@@ -149,7 +168,7 @@ def plan_data(plan: Plan, names: Names, request_id: str) -> dict[str, Any]:
             }
             for each in plan.candidates
         ],
-        "left_out": [_left_out(each, names) for each in plan.left_out],
+        "left_out": [_left_out(each, names, words) for each in plan.left_out],
     }
 
 
@@ -160,7 +179,7 @@ def _specific_why(error: RequestFailed) -> str | None:
     return _SPECIFIC.get(whys.pop()) if len(whys) == 1 else None
 
 
-def to_exception(error: RequestFailed, names: Names) -> HomeAssistantError:
+def to_exception(error: RequestFailed, names: Names, words: Wording) -> HomeAssistantError:
     """Turn a refusal into the translated exception: one sentence on what happened and what to do."""
     key: str = error.code.value
     failure = error.failure
@@ -171,6 +190,7 @@ def to_exception(error: RequestFailed, names: Names) -> HomeAssistantError:
         "detail": failure.detail if failure is not None else "",
         "count": str(len(error.attempts)),
         "free_at": "",
+        "bucket": words.bucket(error.bucket, names),
     }
     if error.free_at is not None:
         local = dt_util.as_local(dt_util.utc_from_timestamp(error.free_at))
@@ -203,13 +223,14 @@ _TOLD_APART = {
 }
 
 
-def refusal_data(error: RequestFailed, exception: HomeAssistantError, names: Names) -> dict[str, Any]:
+def refusal_data(error: RequestFailed, exception: HomeAssistantError, names: Names, words: Wording) -> dict[str, Any]:
     """Describe a refusal for callers who asked to get it as data."""
     return {
         "error": {
             "code": error.code.value,
             "failure": None if error.failure is None else error.failure.cls.value,
             "message": str(exception),
+            "bucket": None if error.bucket is None else _bucket(error.bucket, names),
             "free_at": None if error.free_at is None else dt_util.utc_from_timestamp(error.free_at).isoformat(),
         },
         "request_id": error.request_id,
@@ -217,6 +238,6 @@ def refusal_data(error: RequestFailed, exception: HomeAssistantError, names: Nam
             sum(attempt.outcome.cost for attempt in error.attempts),
             estimated=any(attempt.outcome.estimated for attempt in error.attempts),
         ),
-        "route": None if error.plan is None else route_data(error.plan, names),
+        "route": None if error.plan is None else route_data(error.plan, names, words),
         "attempts": [attempt_data(attempt, names) for attempt in error.attempts],
     }

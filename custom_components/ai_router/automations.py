@@ -1,6 +1,6 @@
 """Which automation a call comes from: Home Assistant tells when one is triggered, and its calls bear that context."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, Context, Event, HomeAssistant, callback
@@ -11,23 +11,40 @@ from .lasting import lasting_id
 
 AUTOMATIONS: HassKey[Automations] = HassKey(f"{DOMAIN}_automations")
 _TRIGGERED = "automation_triggered"
-_REMEMBERED = 500
+# Of each automation, so that one that runs all the time makes nobody forget one that has waited since yesterday.
+_RUNS = 100
+_MOST = 1_000
 
 
 class Automations:
-    """Remembers the contexts of the last runs."""
+    """Remembers the contexts of each automation's last runs."""
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Begin with none."""
+        """Begin with those that run now: their later steps may ask, too."""
         self._hass = hass
-        self._runs: OrderedDict[str, str] = OrderedDict()
+        self._runs: dict[str, str] = {}
+        self._of: OrderedDict[str, deque[str]] = OrderedDict()
+        for state in hass.states.async_all("automation"):
+            # Who switches an automation on or off leaves his own context with it.
+            if state.attributes.get("current") and state.context.user_id is None:
+                self._remember(state.entity_id, state.context.id)
 
     @callback
     def hear(self, event: Event[dict[str, Any]]) -> None:
         """Remember a run."""
-        self._runs[event.context.id] = event.data["entity_id"]
-        if len(self._runs) > _REMEMBERED:
-            self._runs.popitem(last=False)
+        self._remember(event.data["entity_id"], event.context.id)
+
+    def _remember(self, entity_id: str, context_id: str) -> None:
+        runs = self._of.setdefault(entity_id, deque())
+        self._of.move_to_end(entity_id)
+        runs.append(context_id)
+        self._runs[context_id] = entity_id
+        if len(runs) > _RUNS:
+            self._runs.pop(runs.popleft(), None)
+        if len(self._of) > _MOST:
+            _, forgotten = self._of.popitem(last=False)
+            for each in forgotten:
+                self._runs.pop(each, None)
 
     def of(self, context: Context) -> str | None:
         """Return what stands for the automation that calls; None where none does, or it is long ago."""

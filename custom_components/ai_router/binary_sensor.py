@@ -56,7 +56,7 @@ async def async_setup_entry(
     """Add the binary sensors of the router, and of each provider as it comes."""
     router = router_device(entry)
     async_add_entities(StatusBinarySensor(router, description) for description in SHARED)
-    async_follow_providers(entry, async_add_entities, _sensors_of)
+    await async_follow_providers(entry, async_add_entities, _sensors_of)
 
 
 def _sensors_of(provider: StatusDevice[ProviderStatus]) -> Iterator[Entity]:

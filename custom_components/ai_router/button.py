@@ -35,7 +35,7 @@ async def _check(hub: Hub, provider_id: str) -> None:
             translation_key="check_failed",
             translation_placeholders={
                 "provider": hub.provider_name(provider_id),
-                "failure": failure.cls.value,
+                "failure": hub.wording.failure(failure.cls),
                 "detail": failure.detail,
             },
         )
@@ -70,7 +70,7 @@ async def async_setup_entry(
         yield Press(hub, provider, RESET)
 
     async_add_entities([Press(hub, router_device(entry), CLEAR_CACHE)])
-    async_follow_providers(entry, async_add_entities, buttons_of)
+    await async_follow_providers(entry, async_add_entities, buttons_of)
 
 
 class Press[S](ControlEntity[S], ButtonEntity):

@@ -11,7 +11,7 @@ from homeassistant.helpers import service
 from .automations import AUTOMATIONS
 from .const import DOMAIN
 from .hub import Hub, RouterConfigEntry
-from .routing.model import Caller
+from .routing.request import Caller
 
 
 def loaded(hass: HomeAssistant) -> Hub:
@@ -50,6 +50,14 @@ def pool_id(hub: Hub, reference: str) -> str:
     """Find a pool by its name or its device. Raises `ServiceValidationError`."""
     names = {pool.name: pool.id for pool in hub.router.config.pools.values()}
     return _find(hub, reference, names, "unknown_pool_name", "pool")
+
+
+def pool_or_all(hub: Hub, reference: str) -> str | None:
+    """Find a pool like `pool_id`; None, all providers, for the router's own device."""
+    device = dr.async_get(hub.hass).async_get(reference)
+    if device is not None and (DOMAIN, hub.entry.entry_id) in device.identifiers:
+        return None
+    return pool_id(hub, reference)
 
 
 def _find(hub: Hub, reference: str, names: Mapping[str, str], unknown: str, placeholder: str) -> str:

@@ -1,5 +1,6 @@
 """Conditions for automations: is there budget left, is a provider well? While that is not known they do not hold."""
 
+from abc import abstractmethod
 from typing import Any, Unpack, cast, override
 
 import voluptuous as vol
@@ -10,7 +11,7 @@ from homeassistant.helpers.condition import Condition, ConditionCheckParams, Con
 from homeassistant.helpers.typing import ConfigType
 
 from .automation_devices import DEVICES, check_devices, subject
-from .const import DOMAIN
+from .const import DOMAIN, MOST_DOLLARS
 from .hub import Hub
 from .routing.fleet import provider_money, router_money
 from .routing.health import Level
@@ -51,9 +52,9 @@ class _OfDevices(Condition):
         subjects = [subject(self._hass, device_id) for device_id in devices]
         return all(found is not None and self.holds(hub, found) for found in subjects)
 
+    @abstractmethod
     def holds(self, hub: Hub, about: str) -> bool:
         """Say whether it holds for a provider (its id) or for the router (the entry's)."""
-        raise NotImplementedError
 
 
 class _BudgetLeft(_OfDevices):
@@ -63,7 +64,7 @@ class _BudgetLeft(_OfDevices):
         {
             vol.Optional(CONF_OPTIONS, default=dict): {
                 vol.Optional(ATTR_DEVICE_ID): DEVICES,
-                vol.Optional(AT_LEAST, default=0): vol.All(vol.Coerce(float), vol.Range(min=0)),
+                vol.Optional(AT_LEAST, default=0): vol.All(vol.Coerce(float), vol.Range(min=0, max=MOST_DOLLARS)),
             }
         }
     )
@@ -94,8 +95,8 @@ class _ProviderHealthy(_OfDevices):
 
     @override
     def holds(self, hub: Hub, about: str) -> bool:
-        status = hub.coordinator.data.providers.get(about)
-        return status is not None and status.health is Level.HEALTHY
+        router = hub.router
+        return about in router.config.providers and router.health(about).level is Level.HEALTHY
 
 
 CONDITIONS: dict[str, type[Condition]] = {"budget_left": _BudgetLeft, "provider_healthy": _ProviderHealthy}

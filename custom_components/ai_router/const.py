@@ -7,6 +7,8 @@ SUBENTRY_PROVIDER = "provider"
 SUBENTRY_POOL = "pool"
 SUBENTRY_RULE = "rule"
 CURRENCY = "USD"
+MOST_DOLLARS = 1_000_000
+"""More than any amount that a household enters."""
 
 ROUTER_STRATEGIES = (
     "priority",
@@ -20,16 +22,21 @@ ROUTER_STRATEGIES = (
 )
 """The ways to choose that need nothing more than providers; a pool may also experiment, a request name its target."""
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""The days that a week may begin with; their places are the core's numbers."""
+
 
 class Conf(StrEnum):
     """Keys of what is stored: the entry's options and the subentries' data."""
 
     # the router's options
     STRATEGY = "strategy"
+    AUTOMATIONS = "automations"
     LOCAL_ONLY = "local_only"
     FAILOVER = "failover"
     TIMEOUT = "timeout"
     MAX_TOKENS = "max_tokens"
+    REASONING_TOKENS = "reasoning_tokens"
     UNKNOWN_PRICE_HOLD = "unknown_price_hold"
     HEALTH_INTERVAL = "health_interval"
     COMPLETED_EVENT = "completed_event"
@@ -40,8 +47,7 @@ class Conf(StrEnum):
     AT_CAP = "at_cap"
     ALERT_AT = "alert_at"
     WORST_CASE = "worst_case"
-    RETRY_BASE = "retry_base"
-    RETRY_LONGEST = "retry_longest"
+    WEEK_START = "week_start"
     CACHE = "cache"
     CACHE_MINUTES = "cache_minutes"
     CACHE_MEMORY = "cache_memory"
@@ -52,6 +58,13 @@ class Conf(StrEnum):
     BREAKER_FAILURES = "breaker_failures"
     BREAKER_SECONDS = "breaker_seconds"
     BREAKER_LONGEST = "breaker_longest"
+    BREAKER_RATIO = "breaker_ratio"
+    BREAKER_GROWTH = "breaker_growth"
+    BREAKER_PROBES = "breaker_probes"
+    BREAKER_MODELS = "breaker_models"
+    DEGRADED_ERRORS = "degraded_errors"
+    UNHEALTHY_ERRORS = "unhealthy_errors"
+    SLOW_SECONDS = "slow_seconds"
 
     # a provider
     KIND = "kind"
@@ -82,6 +95,8 @@ class Conf(StrEnum):
 
     # of the router and of a provider; `attempts` and `max_cost` of a pool or a rule too
     ATTEMPTS = "attempts"
+    RETRY_BASE = "retry_base"
+    RETRY_LONGEST = "retry_longest"
     MAX_COST = "max_cost"
 
     # a pool

@@ -18,7 +18,7 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.util import dt as dt_util
 from yarl import URL
 
-from .const import SUBENTRY_PROVIDER, Conf
+from .const import SUBENTRY_POOL, SUBENTRY_PROVIDER, SUBENTRY_RULE, Conf
 from .hub import Hub, RouterConfigEntry
 from .providers.price_spans import span_of
 from .routing.benches import Bench
@@ -29,16 +29,16 @@ from .routing.tickets import Window
 from .storage.queries import UsageRow
 from .storage.schema import SCHEMA_VERSION
 
+_BUDGETS = (Conf.BUDGET_DAY, Conf.BUDGET_WEEK, Conf.BUDGET_MONTH, Conf.BUDGET_TOTAL, Conf.BUDGET_ONLY_WARNS)
 _SETTINGS = (
-    Conf.KIND,
-    Conf.CREDENTIAL_SINCE,
-    Conf.LOCAL,
-    Conf.PRIORITY,
-    Conf.MODELS,
-    Conf.REQUESTS_PER_MINUTE,
-    Conf.BUDGET_DAY,
-    Conf.BUDGET_MONTH,
+    *(Conf.KIND, Conf.CREDENTIAL_SINCE, Conf.LOCAL, Conf.MODELS, Conf.ENABLED, Conf.PRIORITY, Conf.WEIGHT, Conf.USERS),
+    *(Conf.REQUESTS_PER_MINUTE, Conf.REQUESTS_PER_HOUR, Conf.BURST, Conf.TOKENS_PER_MINUTE, Conf.CONCURRENT),
+    *(Conf.CONNECT_TIMEOUT, Conf.FIRST_TOKEN_TIMEOUT, Conf.IDLE_TIMEOUT, Conf.TOTAL_TIMEOUT),
+    *(Conf.ATTEMPTS, Conf.RETRY_BASE, Conf.RETRY_LONGEST, *_BUDGETS),
 )
+_BOUNDS = (Conf.LOCAL_ONLY, Conf.MAX_COST, Conf.ATTEMPTS)
+_OF_POOL = (Conf.MEMBERS, Conf.STRATEGY, Conf.FALLBACK, Conf.AT_CAP, *_BOUNDS, *_BUDGETS)
+_OF_RULE = (Conf.ENABLED, Conf.PRIORITY, Conf.POOL, Conf.PROVIDERS, *_BOUNDS)
 
 
 async def async_get_config_entry_diagnostics(
@@ -55,11 +55,17 @@ async def async_get_config_entry_diagnostics(
             "money": _plain(asdict(status.money)),
             "requests_today": status.requests_today,
             "under_way": status.under_way,
+            "queued": status.queued,
+            "health": status.health,
+            "reason": status.reason,
+            "cache": _plain(asdict(status.cache)),
         },
         "providers": {
             subentry.subentry_id: _provider(hub, subentry)
             for subentry in entry.get_subentries_of_type(SUBENTRY_PROVIDER)
         },
+        "pools": {each.subentry_id: _pool(hub, each) for each in entry.get_subentries_of_type(SUBENTRY_POOL)},
+        "rules": {each.subentry_id: _rule(each) for each in entry.get_subentries_of_type(SUBENTRY_RULE)},
         "ledger": await _ledger(hub),
     }
     return _redacted(hub, data)
@@ -68,16 +74,16 @@ async def async_get_config_entry_diagnostics(
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: RouterConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Tell what concerns one provider; the router's own device tells everything."""
+    """Tell what concerns one provider or pool; the router's own device tells everything."""
     hub = entry.runtime_data
     for _, identifier in device.identifiers:
         if subentry := entry.subentries.get(identifier):
-            data = {
-                "versions": _versions(),
-                "provider": _provider(hub, subentry),
-                "ledger": await _ledger(hub, subentry.subentry_id),
-            }
-            return _redacted(hub, data)
+            if subentry.subentry_type == SUBENTRY_POOL:
+                about, by = {"pool": _pool(hub, subentry)}, "pool"
+            else:
+                about, by = {"provider": _provider(hub, subentry)}, "provider_id"
+            ledger = await _ledger(hub, by, subentry.subentry_id)
+            return _redacted(hub, {"versions": _versions(), **about, "ledger": ledger})
     return await async_get_config_entry_diagnostics(hass, entry)
 
 
@@ -101,7 +107,7 @@ def _plain(status: Any) -> Any:
 
 def _provider(hub: Hub, subentry: ConfigSubentry) -> dict[str, Any]:
     stored = subentry.data
-    settings = {key.value: stored[key] for key in _SETTINGS if key in stored}
+    settings = _stored(subentry, _SETTINGS)
     settings[Conf.URL.value] = _address(stored.get(Conf.URL))
     settings[Conf.OPTIONS.value] = _figures(stored.get(Conf.OPTIONS, {}))
     provider_id = subentry.subentry_id
@@ -117,6 +123,25 @@ def _provider(hub: Hub, subentry: ConfigSubentry) -> dict[str, Any]:
             for model_id, bench in hub.router.benches.of_provider(provider_id, hub.clock.now()).items()
         ],
     }
+
+
+def _stored(subentry: ConfigSubentry, keys: Sequence[Conf]) -> dict[str, Any]:
+    return {key.value: subentry.data[key] for key in keys if key in subentry.data}
+
+
+def _pool(hub: Hub, subentry: ConfigSubentry) -> dict[str, Any]:
+    status = hub.coordinator.data.pools.get(subentry.subentry_id)
+    return {
+        "name": subentry.title,
+        "settings": _stored(subentry, _OF_POOL),
+        "status": None if status is None else _plain(asdict(status)),
+    }
+
+
+def _rule(subentry: ConfigSubentry) -> dict[str, Any]:
+    """Tell of a rule, of its conditions only which there are: they may hold words of what people ask."""
+    when = subentry.data.get(Conf.WHEN) or {}
+    return {"name": subentry.title, "settings": _stored(subentry, _OF_RULE), "conditions": sorted(when)}
 
 
 def _prices(hub: Hub, provider_id: str) -> dict[str, Any]:
@@ -169,27 +194,27 @@ def _bench(model_id: str | None, bench: Bench) -> dict[str, Any]:
     }
 
 
-async def _ledger(hub: Hub, provider_id: str | None = None) -> dict[str, Any]:
-    """Sum up what the ledger holds of today and this month, for one provider or for each."""
+async def _ledger(hub: Hub, by: str = "provider_id", only: str | None = None) -> dict[str, Any]:
+    """Sum up what the ledger holds of today and this month, for one provider or pool, or for each provider."""
     calendar = hub.router.admission.calendar
     now = hub.clock.now()
     today = calendar.day(now)
     first = f"{calendar.window_id(Window.MONTH, now)}-01"
     try:
-        day = await hub.ledger.usage(today, today, ["provider_id"])
-        month = await hub.ledger.usage(first, today, ["provider_id"])
+        day = await hub.ledger.usage(today, today, [by])
+        month = await hub.ledger.usage(first, today, [by])
     except LedgerUnavailable as err:
         return {"error": str(err)}
     return {
-        "today": _sums(day, provider_id),
-        "month": _sums(month, provider_id),
+        "today": _sums(day, only),
+        "month": _sums(month, only),
         "commits": hub.ledger.commits,
         "dropped": hub.ledger.dropped,
         "begun_anew": hub.ledger.recovered is not None,
     }
 
 
-def _sums(rows: Sequence[UsageRow], provider_id: str | None) -> dict[str, Any]:
+def _sums(rows: Sequence[UsageRow], only: str | None) -> dict[str, Any]:
     return {
         row.key[0]: {
             "attempts": row.attempts,
@@ -200,5 +225,5 @@ def _sums(rows: Sequence[UsageRow], provider_id: str | None) -> dict[str, Any]:
             "output_tokens": row.output_tokens,
         }
         for row in rows
-        if provider_id in (None, row.key[0])
+        if only in (None, row.key[0])
     }

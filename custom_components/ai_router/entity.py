@@ -1,5 +1,6 @@
 """What all entities share: their devices, the part of the snapshot they show, and how they come with new providers."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import override
@@ -118,64 +119,84 @@ def _model_name(hass: HomeAssistant, key: str) -> str:
     return names.get(f"component.{DOMAIN}.device.{key}.name") or (kind.name if kind else "") or key
 
 
-@callback
-def async_follow_providers(
+async def async_follow_providers(
     entry: RouterConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
     entities_of: Callable[[StatusDevice[ProviderStatus]], Iterable[Entity]],
 ) -> None:
     """Add a platform's entities for every provider, now and whenever one is added."""
-    _follow(entry, async_add_entities, SUBENTRY_PROVIDER, lambda status: status.providers, entities_of)
+    await _follow(entry, async_add_entities, SUBENTRY_PROVIDER, lambda status: status.providers, entities_of)
 
 
-@callback
-def async_follow_pools(
+async def async_follow_pools(
     entry: RouterConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
     entities_of: Callable[[StatusDevice[PoolStatus]], Iterable[Entity]],
 ) -> None:
     """Add a platform's entities for every pool, now and whenever one is added."""
-    _follow(entry, async_add_entities, SUBENTRY_POOL, lambda status: status.pools, entities_of)
+    await _follow(entry, async_add_entities, SUBENTRY_POOL, lambda status: status.pools, entities_of)
 
 
-def _follow[S](
+async def _follow[S](
     entry: RouterConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
     subentry_type: str,
     statuses: Callable[[RouterStatus], Mapping[str, S]],
     entities_of: Callable[[StatusDevice[S]], Iterable[Entity]],
 ) -> None:
-    """Follow the subentries of one type, and keep the devices' names.
+    """Follow the subentries of one type.
 
-    Home Assistant itself removes the device and the entities of a removed subentry.
+    Home Assistant itself removes the device and the entities of a removed subentry. Between two of them the loop turns:
+    what a device needs is added in milliseconds, and a household may have many.
     """
     coordinator = entry.runtime_data.coordinator
     known: set[str] = set()
 
-    @callback
-    def follow() -> None:
-        if entry.state is ConfigEntryState.UNLOAD_IN_PROGRESS:
+    def is_new(subentry_id: str) -> bool:
+        return (
             # Requests are drained after the platforms are gone: what came now would stay for ever.
-            return
-        known.intersection_update(entry.subentries)
-        there = statuses(coordinator.data)
-        for subentry in entry.get_subentries_of_type(subentry_type):
-            if subentry.subentry_id in there and subentry.subentry_id not in known:
+            entry.state is not ConfigEntryState.UNLOAD_IN_PROGRESS
+            and subentry_id not in known
+            and subentry_id in entry.subentries
+            and subentry_id in statuses(coordinator.data)
+        )
+
+    async def add(subentries: list[ConfigSubentry]) -> None:
+        for subentry in subentries:
+            if is_new(subentry.subentry_id):
                 known.add(subentry.subentry_id)
                 model = _model_name(coordinator.hass, subentry.data.get(Conf.KIND, subentry_type))
                 device = _subentry_device(entry, subentry, model, statuses)
                 async_add_entities(entities_of(device), config_subentry_id=subentry.subentry_id)
-        _follow_names(entry)
+                await asyncio.sleep(0)
 
-    follow()
+    def missing() -> list[ConfigSubentry]:
+        known.intersection_update(entry.subentries)
+        return [each for each in entry.get_subentries_of_type(subentry_type) if is_new(each.subentry_id)]
+
+    @callback
+    def follow() -> None:
+        if subentries := missing():
+            entry.async_create_task(coordinator.hass, add(subentries), f"{DOMAIN} adds entities of a {subentry_type}")
+
+    await add(missing())
     entry.async_on_unload(coordinator.async_add_listener(follow))
+    follow()
 
 
-def _follow_names(entry: RouterConfigEntry) -> None:
-    registry = dr.async_get(entry.runtime_data.coordinator.hass)
-    titles = {subentry_id: subentry.title for subentry_id, subentry in entry.subentries.items()}
-    titles[entry.entry_id] = entry.title
-    for identifier, title in titles.items():
-        device = registry.async_get_device_by_identifier((DOMAIN, identifier), entry.entry_id)
-        if device is not None and device.name != title:
-            registry.async_update_device(device.id, name=title)
+@callback
+def async_follow_names(entry: RouterConfigEntry) -> None:
+    """Keep the devices' names those of the entry and its subentries."""
+    coordinator = entry.runtime_data.coordinator
+    registry = dr.async_get(coordinator.hass)
+
+    @callback
+    def follow() -> None:
+        titles = {subentry_id: subentry.title for subentry_id, subentry in entry.subentries.items()}
+        titles[entry.entry_id] = entry.title
+        for identifier, title in titles.items():
+            device = registry.async_get_device_by_identifier((DOMAIN, identifier), entry.entry_id)
+            if device is not None and device.name != title:
+                registry.async_update_device(device.id, name=title)
+
+    entry.async_on_unload(coordinator.async_add_listener(follow))

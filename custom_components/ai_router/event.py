@@ -19,7 +19,13 @@ PARALLEL_UPDATES = 0
 _BUDGETS = (Kind.BUDGET_ALERT, Kind.BUDGET_EXCEEDED, Kind.OVERRUN)
 ROUTER_KINDS = (Kind.FAILOVER, Kind.ALL_FAILED, Kind.COMPLETED, *_BUDGETS)
 PROVIDER_KINDS = (
-    *(Kind.PROVIDER_UNHEALTHY, Kind.PROVIDER_RECOVERED, Kind.BREAKER_OPENED, Kind.BREAKER_CLOSED),
+    *(
+        Kind.PROVIDER_DEGRADED,
+        Kind.PROVIDER_UNHEALTHY,
+        Kind.PROVIDER_RECOVERED,
+        Kind.BREAKER_OPENED,
+        Kind.BREAKER_CLOSED,
+    ),
     *(Kind.BENCHED, Kind.UNBENCHED, Kind.RATE_LIMITED, *_BUDGETS),
 )
 
@@ -39,7 +45,7 @@ async def async_setup_entry(
     def alert_of(provider: StatusDevice[ProviderStatus]) -> Iterator[Entity]:
         yield Alert(provider, provider.id, PROVIDER_KINDS, hub.events, hub.clock.monotonic)
 
-    async_follow_providers(entry, async_add_entities, alert_of)
+    await async_follow_providers(entry, async_add_entities, alert_of)
 
 
 class Alert(EventEntity):

@@ -6,9 +6,8 @@ answer, or a provider's own words, which may quote either.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from homeassistant.const import ATTR_DEVICE_ID, ATTR_NAME
 from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
@@ -19,7 +18,7 @@ from .const import DOMAIN, Conf
 from .redaction import Redactor
 from .routing.breaker import BreakerState
 from .routing.failures import MEANING, FailureClass
-from .routing.health import Level
+from .routing.health import FAILING, SLOW, Level
 from .routing.model import Target
 from .routing.money import Picodollars, to_dollars
 from .routing.outcome import Attempt
@@ -51,6 +50,7 @@ class Kind(StrEnum):
     FAILOVER = "failover"
     ALL_FAILED = "all_failed"
     COMPLETED = "completed"
+    PROVIDER_DEGRADED = "provider_degraded"
     PROVIDER_UNHEALTHY = "provider_unhealthy"
     PROVIDER_RECOVERED = "provider_recovered"
     BREAKER_OPENED = "breaker_opened"
@@ -77,6 +77,7 @@ EVENT_DATA: Mapping[Kind, tuple[str, ...]] = {
         *_REQUEST,
         *("provider", "model", "cached", "attempts", "latency", "cost", "estimated", "input_tokens", "output_tokens"),
     ),
+    Kind.PROVIDER_DEGRADED: ("before", "health", "reason"),
     Kind.PROVIDER_UNHEALTHY: ("before", "health", "reason"),
     Kind.PROVIDER_RECOVERED: ("before", "health", "reason"),
     Kind.BREAKER_OPENED: ("model",),
@@ -99,8 +100,7 @@ _NOBODY_ANSWERED = frozenset({RefusalCode.ALL_FAILED, RefusalCode.ALL_DOWN})
 _LIMITED = frozenset({FailureClass.RATE_LIMIT, FailureClass.QUOTA})
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(NamedTuple):
     """One of them: whom it is about (`ROUTER` or a provider's id), what is told, and what caused it if a person did."""
 
     kind: Kind
@@ -115,14 +115,23 @@ type Listener = Callable[[Happening], None]
 class Events:
     """Hears the core and tells Home Assistant."""
 
-    def __init__(self, hass: HomeAssistant, entry: RouterConfigEntry, router: Router, redactor: Redactor) -> None:
-        """Tell of a router; `hear` is to be subscribed to it."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: RouterConfigEntry,
+        router: Router,
+        redactor: Redactor,
+        names: Callable[[str], str],
+    ) -> None:
+        """Tell of a router; `hear` is to be subscribed to it. `names` finds those of providers and pools by id."""
         self._hass = hass
         self._entry = entry
         self._router = router
         self._redactor = redactor
+        self._names = names
         self._listeners: dict[str, list[Listener]] = {}
         self._ill: set[str] = set()
+        self._open: set[Target] = set()
         self._tellers: dict[type, Callable[[Any], Iterable[Happening]]] = {
             RequestEnded: self._request,
             AttemptEnded: self._attempt,
@@ -206,9 +215,14 @@ class Events:
         yield self._happening(Kind.RATE_LIMITED, target.provider_id, data, event.request.caller.context_id)
 
     def _breaker(self, event: BreakerMoved) -> Iterator[Happening]:
-        if event.state is not BreakerState.HALF_OPEN:
-            kind = Kind.BREAKER_OPENED if event.state is BreakerState.OPEN else Kind.BREAKER_CLOSED
-            yield self._happening(kind, event.target.provider_id, {"model": event.target.model_id})
+        # One that opens again behind a probe in vain was never closed.
+        if event.state is BreakerState.OPEN and event.target not in self._open:
+            providers = self._router.config.providers
+            self._open = {each for each in self._open if each.provider_id in providers} | {event.target}
+            yield self._happening(Kind.BREAKER_OPENED, event.target.provider_id, {"model": event.target.model_id})
+        elif event.state is BreakerState.CLOSED:
+            self._open.discard(event.target)
+            yield self._happening(Kind.BREAKER_CLOSED, event.target.provider_id, {"model": event.target.model_id})
 
     def _bench(self, event: Benched) -> Iterator[Happening]:
         # What only rests for a while is told by the attempt that was limited.
@@ -225,10 +239,18 @@ class Events:
         if event.after is Level.UNHEALTHY:
             self._ill.add(event.provider_id)
             yield self._happening(Kind.PROVIDER_UNHEALTHY, event.provider_id, data)
+        elif event.after is Level.DEGRADED and event.provider_id not in self._ill and self._past_threshold(event):
+            self._ill.add(event.provider_id)
+            yield self._happening(Kind.PROVIDER_DEGRADED, event.provider_id, data)
         elif event.after is Level.HEALTHY and (event.provider_id in self._ill or event.before is Level.UNHEALTHY):
             # On the way it may be tried again, or not known for a while: only an answer shows that it is well.
             self._ill.discard(event.provider_id)
             yield self._happening(Kind.PROVIDER_RECOVERED, event.provider_id, data)
+
+    def _past_threshold(self, event: HealthChanged) -> bool:
+        """Say whether too many failed or took too long; of one failure alone, the request itself tells."""
+        enough = self._router.recent(event.provider_id).attempts >= self._router.config.health.enough
+        return enough and event.reason in (FAILING, SLOW)
 
     def _budget(self, event: BudgetCrossed) -> Iterator[Happening]:
         data = {**self._bucket(event.bucket), "spent": _dollars(event.settled), "limit": _dollars(event.limit)}
@@ -252,10 +274,7 @@ class Events:
         return Happening(kind, about, self._redactor.redact_data(told), cause)
 
     def _name(self, about: str) -> str:
-        if about == ROUTER:
-            return self._entry.title
-        provider = self._router.config.providers.get(about)
-        return about if provider is None else provider.name
+        return self._entry.title if about == ROUTER else self._names(about)
 
     def _target(self, target: Target) -> dict[str, Any]:
         return {"provider": self._name(target.provider_id), "model": target.model_id}
@@ -269,10 +288,8 @@ class Events:
 
     def _bucket(self, key: BucketKey) -> dict[str, Any]:
         owner: str | None = key.id or None
-        if key.scope is Scope.PROVIDER:
-            owner = self._name(key.id)
-        elif key.scope is Scope.POOL and key.id in self._router.config.pools:
-            owner = self._router.config.pools[key.id].name
+        if key.scope in (Scope.PROVIDER, Scope.POOL):
+            owner = self._names(key.id)
         return {"scope": key.scope.value, "owner": owner, "window": key.window.value}
 
 

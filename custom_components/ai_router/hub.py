@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.storage import Store
 
 from .automations import async_watch_automations
+from .bookkeeping import Bookkeeping
 from .clock import SystemClock
 from .const import DOMAIN, SUBENTRY_PROVIDER, Conf
 from .coordinator import RouterCoordinator
@@ -24,6 +26,7 @@ from .events import Events
 from .exact_tokens import ExactTokens
 from .issues import Issues, async_show_too_new
 from .kept_answers import KeptAnswers
+from .names import Names
 from .plug_ins import kinds
 from .providers.endpoint import InvalidEndpoint
 from .providers.extras import secrets_in
@@ -33,8 +36,6 @@ from .redaction import Redactor, guard_logs
 from .request_log import log_request
 from .routing.benches import Bench
 from .routing.breaker import OpenPeriod
-from .routing.calendar import Calendar
-from .routing.config import RouterConfig
 from .routing.failures import AttemptFailed, FailureClass
 from .routing.metrics import Sample
 from .routing.model import Target
@@ -45,18 +46,15 @@ from .routing.ports import (
     LedgerUnavailable,
     Provider,
     RequestEnded,
-    Spending,
     Unbenched,
 )
 from .routing.router import Router
-from .routing.tickets import Window
 from .settings import fingerprint, provider_models, retention_days, router_config
-from .storage.audit import Change
-from .storage.days import later
 from .storage.ledger import SqliteLedger
 from .storage.schema import LedgerTooNew
 from .tallies import Tallies
 from .trail import Trail, acting_user
+from .wording import Wording
 
 _LOGGER = logging.getLogger(__name__)
 _DRAIN_SECONDS = 5.0
@@ -65,6 +63,7 @@ STATE_VERSION = 1
 STATE_KEY = f"{DOMAIN}.state"
 _SAMPLES = 100
 _RETAIN_EVERY = timedelta(hours=24)
+_LEARNED_EVERY = timedelta(minutes=5)
 _HOUR = 3_600.0
 
 type RouterConfigEntry = ConfigEntry[Hub]
@@ -87,13 +86,15 @@ class Hub:
         self.exact_tokens = ExactTokens(hass, entry, self.router)
         self.kept_answers = KeptAnswers(hass, self.router, ledger, self.clock)
         self.trail = Trail(entry)
-        self.events = Events(hass, entry, self.router, self.redactor)
+        self.names = Names(entry, ledger, self.clock)
+        self._books = Bookkeeping(hass, ledger, self.clock, self.apply)
+        self.events = Events(hass, entry, self.router, self.redactor, self.name_of)
         self.issues = Issues(self)
         self._clients: dict[str, tuple[str, Provider]] = {}
         self._unreadable: dict[str, str] = {}
         self._store: Store[dict[str, Any]] = Store(hass, STATE_VERSION, STATE_KEY, private=True)
         self._lock = asyncio.Lock()
-        self._closing = self._ended = self._save_due = False
+        self._closing = self._ended = self._save_due = self._learned = False
 
     @classmethod
     async def open(cls, hass: HomeAssistant, entry: RouterConfigEntry) -> Hub:
@@ -106,7 +107,8 @@ class Hub:
             async_show_too_new(hass)
             raise ConfigEntryError(translation_domain=DOMAIN, translation_key="ledger_too_new") from err
         except LedgerUnavailable as err:
-            raise ConfigEntryError(
+            # A disk may be full, or not there yet: tried again, no restart is needed.
+            raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="ledger_not_opened",
                 translation_placeholders={"error": str(err)},
@@ -129,9 +131,11 @@ class Hub:
         if self.ledger.recovered is not None:
             successor = "its last snapshot took its place" if self.ledger.from_snapshot else "a new one was begun"
             _LOGGER.error("The ledger was damaged; it is kept as %s, and %s", self.ledger.recovered.name, successor)
+        await self.names.restore()
         self.entry.async_on_unload(guard_logs(self.redactor))
         self.entry.async_on_unload(async_watch_automations(self.hass))
         self.entry.async_on_unload(kinds(self.hass).listen(self._kind_moved))
+        self.entry.async_on_unload(self.hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._house_moved))
         await self.apply()
         admission = self.router.admission
         now = self.clock.now()
@@ -152,10 +156,12 @@ class Hub:
         _LOGGER.debug("Opened with %d providers", len(self.router.config.providers))
         self.coordinator.start(await Tallies.read(self.ledger, today, self.router.config.week_start))
         self.entry.async_on_unload(self.router.subscribe(self._hear))
+        self.entry.async_on_unload(self.router.subscribe(self._books.hear))
         self.entry.async_on_unload(self.router.subscribe(self.events.hear))
         self.entry.async_on_unload(self.router.subscribe(self.kept_answers.hear))
         self.router.watch_health()
         self.entry.async_on_unload(async_track_time_interval(self.hass, self._retain, _RETAIN_EVERY))
+        self.entry.async_on_unload(async_track_time_interval(self.hass, self._keep_learned, _LEARNED_EVERY))
 
     def _restore_state(self, stored: Mapping[str, Any]) -> None:
         providers = self.router.config.providers
@@ -168,6 +174,14 @@ class Hub:
                 bench = Bench(FailureClass(cls), detail, since, until)
                 self.router.benches.restore((provider_id, model_id), bench)
         self.router.experiments.restore(stored.get("experiments", ()))
+        self.router.memory.restore(stored.get("learned", {}))
+
+    def score(self, request_id: str, value: float) -> bool:
+        """Note what a caller thinks of an answer of an experiment, also over a restart; say whether it was one."""
+        scored = self.router.score(request_id, value)
+        if scored:
+            self._save_soon()
+        return scored
 
     def _save_soon(self) -> None:
         # Put off again with each change, a save would never come in a busy house.
@@ -175,8 +189,14 @@ class Hub:
             self._save_due = True
             self._store.async_delay_save(self._state, _STATE_SAVE_SECONDS)
 
+    @callback
+    def _keep_learned(self, _: datetime) -> None:
+        """Save what was learned since the last time: losing some of it in a power cut does little harm."""
+        if self._learned:
+            self._save_soon()
+
     def _state(self) -> dict[str, Any]:
-        self._save_due = False
+        self._save_due = self._learned = False
         providers = self.router.config.providers
         return {
             "breakers": [[*target, *opened] for target, opened in self.router.admission.breakers.opened().items()],
@@ -187,6 +207,7 @@ class Hub:
                 if key[0] in providers and not (key[1] is None and key[0] in self._unreadable)
             ],
             "experiments": self.router.experiments.state(),
+            "learned": self.router.memory.state(),
         }
 
     async def _retain(self, _: datetime) -> None:
@@ -200,32 +221,36 @@ class Hub:
     def _kind_moved(self, kind_id: str) -> None:
         """Start providers of a kind that has come, and let those of a kind that is gone wait."""
         if any(each.data[Conf.KIND] == kind_id for each in self.entry.get_subentries_of_type(SUBENTRY_PROVIDER)):
-            self.entry.async_create_task(self.hass, self._follow_kinds(), f"{DOMAIN} follows {kind_id}")
+            self.entry.async_create_task(self.hass, self.apply(), f"{DOMAIN} follows {kind_id}")
 
-    async def _follow_kinds(self) -> None:
-        try:
-            await self.apply()
-        except LedgerUnavailable:
-            _LOGGER.warning("The change takes effect when the ledger can be read again and the entry is reloaded")
+    @callback
+    def _house_moved(self, event: Event[Mapping[str, Any]]) -> None:
+        """Let days, weeks and months begin where the household's clocks say."""
+        if "time_zone" in event.data:
+            self.entry.async_create_task(self.hass, self.apply(), f"{DOMAIN} follows the time zone")
 
     @callback
     def _hear(self, event: CoreEvent) -> None:
         if isinstance(event, BreakerMoved | Benched | Unbenched):
             self._save_soon()
         elif isinstance(event, RequestEnded):
+            self._learned = self._learned or bool(event.attempts)
             if self.router.experiments.is_part(event):
                 self._save_soon()
             log_request(event, self.provider_name)
 
     async def apply(self) -> None:
-        """Bring the router in step with the entry. Traffic goes on; what did not change keeps its client."""
+        """Bring the router in step with the entry. Traffic goes on; what did not change keeps its client.
+
+        A ledger that cannot be used keeps no setting from coming into force: it may be one that stops something.
+        """
         # Whose doing it is, is known only now.
-        changes, user_id = self.trail.changes(self.entry), acting_user()
+        self._books.remember(self.trail.changes(self.entry), acting_user())
         async with self._lock:
             if self._ended:
                 return
-            for kind, about, text in changes:
-                await self.ledger.note(Change(self.clock.now(), user_id, kind, about, text))
+            await self._books.note()
+            await self.names.follow()
             subentries = self.entry.get_subentries_of_type(SUBENTRY_PROVIDER)
             unreadable = {subentry.subentry_id: await self._client(subentry) for subentry in subentries}
             for gone in self._clients.keys() - {subentry.subentry_id for subentry in subentries}:
@@ -234,34 +259,21 @@ class Hub:
             clients = {provider_id: client for provider_id, (_, client) in self._clients.items()}
             config = router_config(self.entry, clients, self.hass.config.time_zone, self.table)
             # Read before the change: a new budget must not look empty for a moment.
-            self.router.apply(config, await self._history(config))
+            self.router.apply(config, await self._books.history(config))
             await self.kept_answers.follow(self.entry.options)
             self._unreadable = {provider_id: reason for provider_id, reason in unreadable.items() if reason}
             for provider_id, reason in self._unreadable.items():
-                bench = Bench(FailureClass.CREDENTIAL, reason, self.clock.now(), None)
+                bench = Bench(FailureClass.CREDENTIAL, reason, self.clock.now(), None, unread=True)
                 self.router.benches.restore((provider_id, None), bench)
         self.exact_tokens.follow(self.entry.options)
         self.coordinator.refresh_soon()
         self.issues.follow_entry()
 
-    async def _history(self, config: RouterConfig) -> list[Spending]:
-        """Return what was spent in all windows that still run: by day, and all that was before in one lump."""
-        calendar = Calendar(config.zone, config.week_start)
-        now = self.clock.now()
-        # A week may have begun in the month before.
-        first = min(calendar.window_id(Window.MONTH, now) + "-01", calendar.window_id(Window.WEEK, now))
-        before = later(first, -1)
-        await self.ledger.flush()
-        by = ("provider_id", "user_id", "label", "pool")
-        rows = await self.ledger.usage(first, calendar.day(now), ("day", *by))
-        lump = await self.ledger.usage("", before, by)
-        return [
-            Spending(day, provider_id, user_id, label, row.cost, pool)
-            for row, (day, provider_id, user_id, label, pool) in (
-                *((row, row.key) for row in rows),
-                *((row, (before, *row.key)) for row in lump),
-            )
-        ]
+    async def in_step(self) -> None:
+        """Wait for a change that is being applied: whoever asks after it must find it in force."""
+        if self._lock.locked():
+            async with self._lock:
+                pass
 
     async def _client(self, subentry: ConfigSubentry) -> str | None:
         """Build a provider's client where it has changed; say why its credential could not be read, if so."""
@@ -317,20 +329,25 @@ class Hub:
         return unreadable
 
     def name_of(self, subentry_id: str) -> str:
-        """Return the name of a provider, a pool or a rule; its id where it has been removed in the meantime."""
-        subentry = self.entry.subentries.get(subentry_id)
-        return subentry_id if subentry is None else subentry.title
+        """Return the name of a provider, a pool or a rule, also of one that has been removed."""
+        return self.names.of(subentry_id)
 
     def provider_name(self, provider_id: str) -> str:
-        """Return a provider's name; its id where it has been removed in the meantime."""
+        """Return a provider's name as it is in force, also of one that has been removed."""
         provider = self.router.config.providers.get(provider_id)
-        return provider_id if provider is None else provider.name
+        return self.names.of(provider_id) if provider is None else provider.name
+
+    @property
+    def wording(self) -> Wording:
+        """The texts of the household's language, which may change at any time."""
+        return Wording(self.hass)
 
     async def close(self) -> None:
         """Let requests end for a few seconds, stop and settle the rest, and put everything on disk. Once is enough."""
         if self._closing:
             return
         self._closing = True
+        self._books.stop()
         await self.router.close(_DRAIN_SECONDS)
         await self._store.async_save(self._state())
         async with self._lock:

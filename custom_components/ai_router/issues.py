@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, SUBENTRY_PROVIDER, Conf
-from .plug_ins import kinds
+from .plug_ins import STRATEGIES_CHANGED, kinds
 from .reauthentication import Reauthentication
 from .routing.benches import BenchKey
 from .routing.failures import FailureClass
 from .routing.fleet import pool_money, provider_money, router_money
 from .routing.model import Target
 from .routing.money import Picodollars, to_dollars
-from .routing.ports import AttemptEnded, Benched, BudgetCrossed, CoreEvent, Unbenched
+from .routing.ports import AttemptEnded, Benched, BudgetCrossed, CoreEvent, RequestEnded, Unbenched
+from .routing.refusals import RefusalCode
+from .routing.strategies import STRATEGIES
 from .routing.tickets import BucketKey
 from .settings import BUDGET_WINDOWS, credential_since
 
@@ -46,9 +49,11 @@ class Problem(StrEnum):
     PRICE_UNKNOWN = "price_unknown"
     BUDGET_REACHED = "budget_reached"
     KIND_UNKNOWN = "kind_unknown"
+    STRATEGY_UNKNOWN = "strategy_unknown"
     LEDGER_RESTORED = "ledger_restored"
     LEDGER_DAMAGED = "ledger_damaged"
     LEDGER_TOO_NEW = "ledger_too_new"
+    LEDGER_FAILING = "ledger_failing"
 
 
 _STANDS_FOR = {
@@ -128,6 +133,7 @@ class Issues:
             Issue(problem, placeholders={"file": hub.ledger.recovered.name}, persistent=True).show(hub.hass)
         hub.entry.async_on_unload(hub.router.subscribe(self.hear))
         hub.entry.async_on_unload(async_track_time_interval(hub.hass, self.follow, _LOOK_EVERY))
+        hub.entry.async_on_unload(async_dispatcher_connect(hub.hass, STRATEGIES_CHANGED, self.follow))
         hub.entry.async_on_unload(self._stop)
         self._running = True
         self.follow_entry()
@@ -144,7 +150,7 @@ class Issues:
             case Unbenched(provider_id, model_id):
                 self._standing.pop((provider_id, model_id), None)
                 self._follow_soon()
-            case BudgetCrossed(exceeded=True):
+            case BudgetCrossed(exceeded=True) | RequestEnded(failure=RefusalCode.LEDGER_UNAVAILABLE):
                 self._follow_soon()
 
     def _attempt(self, event: AttemptEnded) -> None:
@@ -211,7 +217,10 @@ class Issues:
     def _found(self) -> Iterator[Issue]:
         yield from self._of_benches()
         yield from self._of_entry()
+        yield from self._of_strategies()
         yield from self._of_budgets()
+        if error := self._hub.ledger.failing:
+            yield Issue(Problem.LEDGER_FAILING, placeholders={"error": error}, fixable=False)
         for target in self._used_unpriced:
             yield self._of_model(Problem.PRICE_UNKNOWN, target, ir.IssueSeverity.WARNING)
 
@@ -244,6 +253,16 @@ class Issues:
                 yield self._of_provider(
                     Problem.KEY_OLD, subentry.subentry_id, ir.IssueSeverity.WARNING, days=str(OLD_KEY_DAYS)
                 )
+
+    def _of_strategies(self) -> Iterator[Issue]:
+        config, hub = self._hub.router.config, self._hub
+        named: list[tuple[tuple[str, ...], str, str | None]] = [((), hub.entry.title, config.strategy)]
+        named += [((pool.id,), pool.name, pool.strategy) for pool in config.pools.values()]
+        for about, name, strategy in named:
+            if strategy is not None and strategy not in STRATEGIES and hub.hass.is_running:
+                placeholders = {"name": name, "strategy": strategy}
+                severity = ir.IssueSeverity.WARNING
+                yield Issue(Problem.STRATEGY_UNKNOWN, about, placeholders, fixable=False, severity=severity)
 
     def _of_budgets(self) -> Iterator[Issue]:
         config = self._hub.router.config

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from typing import override
 
+from homeassistant.components.number import DOMAIN as NUMBER_DOMAIN
 from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberEntityDescription, NumberMode
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .changes import change_provider
-from .const import CURRENCY, Conf
+from .const import CURRENCY, MOST_DOLLARS, Conf
 from .control import ControlEntity
 from .entity import StatusDevice, async_follow_providers
 from .hub import Hub, RouterConfigEntry
@@ -20,8 +23,6 @@ from .routing.tickets import Window
 from .status import ProviderStatus
 
 PARALLEL_UPDATES = 0
-
-_MOST_DOLLARS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ def _budget(setting: Conf, window: Window) -> ProviderNumberDescription:
         entity_registry_enabled_default=False,
         native_unit_of_measurement=CURRENCY,
         native_min_value=0,
-        native_max_value=_MOST_DOLLARS,
+        native_max_value=MOST_DOLLARS,
         native_step=0.01,
         mode=NumberMode.BOX,
         setting=setting,
@@ -88,7 +89,7 @@ async def async_setup_entry(
     def numbers_of(provider: StatusDevice[ProviderStatus]) -> Iterator[Entity]:
         yield from (ProviderNumber(hub, provider, description) for description in PROVIDER_NUMBERS)
 
-    async_follow_providers(entry, async_add_entities, numbers_of)
+    await async_follow_providers(entry, async_add_entities, numbers_of)
 
 
 class ProviderNumber(ControlEntity[ProviderStatus], NumberEntity):
@@ -109,8 +110,20 @@ class ProviderNumber(ControlEntity[ProviderStatus], NumberEntity):
 
     @override
     async def async_set_native_value(self, value: float) -> None:
-        """Change it. Raises `Unauthorized`."""
+        """Change it. Raises `Unauthorized`, and `ServiceValidationError` for what is no number."""
         await self.check_admin()
+        if not isfinite(value):
+            # Home Assistant's own comparison lets NaN pass.
+            raise ServiceValidationError(
+                translation_domain=NUMBER_DOMAIN,
+                translation_key="out_of_range",
+                translation_placeholders={
+                    "value": str(value),
+                    "entity_id": self.entity_id,
+                    "min_value": str(self.min_value),
+                    "max_value": str(self.max_value),
+                },
+            )
         setting = round(value) if self.entity_description.whole else value
         await change_provider(self.hub, self._context, self.about, {self.entity_description.setting: setting})
         self.show_now()

@@ -18,7 +18,8 @@ from PIL import Image as PilImage
 from .const import DOMAIN
 from .providers.registry import KINDS, Kind
 from .routing.config import RouterConfig
-from .routing.model import Capability, Image, Request
+from .routing.model import Capability, Image
+from .routing.request import Request
 
 MAX_PICTURES: Final = 16
 MAX_BYTES: Final = 20_000_000

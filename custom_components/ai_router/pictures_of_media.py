@@ -87,11 +87,19 @@ async def _allowed_file(hass: HomeAssistant, path: Path, place: str) -> bytes:
 
 def _read_allowed(hass: HomeAssistant, path: Path, place: str) -> bytes:
     # What is opened is what was looked at, links and all.
-    with suppress(OSError, RuntimeError):
+    with suppress(OSError, RuntimeError, ValueError):
         path = path.resolve(strict=True)
-    if not hass.config.is_allowed_path(str(path)):
+    if not is_allowed_path(hass, path):
         raise mistake("path_not_allowed", path=place)
     return _read(path, path.name)
+
+
+def is_allowed_path(hass: HomeAssistant, path: Path) -> bool:
+    """Say whether Home Assistant may use a path; it looks at the disk. False for what no file can be called."""
+    try:
+        return hass.config.is_allowed_path(str(path))
+    except ValueError:
+        return False
 
 
 def _read(path: Path, name: str) -> bytes:
@@ -104,8 +112,9 @@ def _read(path: Path, name: str) -> bytes:
         with os.fdopen(descriptor, "rb") as file:
             # One byte more tells that it is too large.
             return file.read(MAX_BYTES + 1)
-    except OSError as err:
-        raise failure("picture_failed", name=name, reason=err.strerror or type(err).__name__) from err
+    except (OSError, ValueError) as err:  # ValueError: no file can have such a name
+        reason = getattr(err, "strerror", None) or type(err).__name__
+        raise failure("picture_failed", name=name, reason=reason) from err
 
 
 class _Guarded(AbstractResolver):

@@ -5,6 +5,7 @@ It may come before our set-up or after it. What it brings is there as long as th
 entries, while one of them is loaded. A provider of a kind that is not there waits. Nothing it does wrong harms the rest.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,23 +15,37 @@ from typing import Any
 
 from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntry, ConfigEntryChange, ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from homeassistant.helpers.dispatcher import async_dispatcher_connect, async_dispatcher_send
 from homeassistant.helpers.integration_platform import async_process_integration_platforms
 from homeassistant.helpers.selector import Selector
 from homeassistant.util.hass_dict import HassKey
 
-from .const import DOMAIN, Conf
+from .const import DOMAIN, ROUTER_STRATEGIES, Conf
+from .providers.apart import asked
 from .providers.guarded import guarded_kind, holds
 from .providers.kinds import KindRefused, Kinds
 from .providers.registry import Kind, Need, Option, ProviderSetup
-from .routing.strategies import STRATEGIES, Strategy
+from .routing.strategies import OWN, STRATEGIES, Strategy
 
-__all__ = ["Kind", "Need", "Option", "ProviderSetup", "Registration", "async_setup_plug_ins", "kinds"]
+__all__ = [
+    "STRATEGIES_CHANGED",
+    "Kind",
+    "Need",
+    "Option",
+    "ProviderSetup",
+    "Registration",
+    "async_setup_plug_ins",
+    "kinds",
+    "strategies",
+]
+
+STRATEGIES_CHANGED = f"{DOMAIN}_strategies_changed"
+"""Sent when a plug-in's way to choose has come or gone."""
 
 _LOGGER = logging.getLogger(__name__)
 _KINDS: HassKey[Kinds] = HassKey(f"{DOMAIN}_kinds")
 _NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-_METHODS = ("bars", "order", "took", "learn", "keep")
+_METHODS = ("bars", "order", "took", "learn", "keep", "state", "restore")
 _LIMITS = frozenset(
     {
         *(Conf.PRIORITY, Conf.WEIGHT, Conf.REQUESTS_PER_MINUTE, Conf.REQUESTS_PER_HOUR, Conf.BURST),
@@ -43,6 +58,8 @@ _TAKEN = frozenset(
     {"name", "url", "api_key", "limits", "patience", "models", "pictures", "input_price", "output_price", "call_price"}
 ) | {Conf.LOCAL.value, Conf.EXTRA_HEADERS.value, Conf.EXTRA_BODY.value, "preset"}
 _MOST = 10_000_000
+# To register in.
+_SECONDS = 10.0
 _PARTS: dict[str, Any] = {
     **dict.fromkeys(("id", "name"), str),
     **dict.fromkeys(("url", "key"), Need),
@@ -57,6 +74,16 @@ _PARTS: dict[str, Any] = {
 def kinds(hass: HomeAssistant) -> Kinds:
     """Return all kinds of provider that this house knows. The one place to look one up."""
     return hass.data.setdefault(_KINDS, Kinds())
+
+
+def strategies(*stored: str | None) -> list[str]:
+    """Name the ways to choose that need nothing more than providers: ours, then what other integrations bring.
+
+    `stored` are names that stay in the list while what brought them is away.
+    """
+    brought = STRATEGIES.keys() - OWN
+    away = {name for name in stored if name is not None} - STRATEGIES.keys()
+    return [*ROUTER_STRATEGIES, *sorted(brought | away)]
 
 
 class Registration:
@@ -95,9 +122,11 @@ class Registration:
             if name in STRATEGIES:
                 raise KindRefused(f"the name {name} is taken")
             STRATEGIES[name] = make
+            async_dispatcher_send(self._hass, STRATEGIES_CHANGED)
 
             def remove() -> None:
-                STRATEGIES.pop(name, None)
+                if STRATEGIES.pop(name, None) is not None:
+                    async_dispatcher_send(self._hass, STRATEGIES_CHANGED)
 
             return remove
 
@@ -155,7 +184,9 @@ async def _take_in(hass: HomeAssistant, domain: str, platform: Any) -> None:
     try:
         waiting = platform.async_register(hass, registration)
         if isawaitable(waiting):
-            await waiting
+            # Home Assistant's start waits for it.
+            async with asyncio.timeout(_SECONDS):
+                await asked(f"The platform {DOMAIN} of integration {domain}", lambda: waiting)
     except Exception:
         _LOGGER.exception("The platform %s of integration %s failed", DOMAIN, domain)
 

@@ -1,5 +1,6 @@
 """Mends what is shown under Repairs: each problem with the one thing that ends it, checked before it is stored."""
 
+from abc import abstractmethod
 from typing import Any, override
 
 import voluptuous as vol
@@ -75,9 +76,9 @@ class Repair(RepairsFlow):
         self.provider()
         return vol.Schema({})
 
+    @abstractmethod
     async def mend(self, typed: dict[str, Any]) -> None:
         """End the problem. Raises `FieldProblem`."""
-        raise NotImplementedError
 
     def store(self, changes: dict[str, Any]) -> None:
         """Change what is stored of the provider."""
@@ -146,11 +147,15 @@ class PriceRepair(Repair):
     @override
     async def form(self) -> vol.Schema:
         self.provider()
-        unit = "USD / 1M"
-        return vol.Schema({vol.Required(INPUT_PRICE): dollars(unit), vol.Required(OUTPUT_PRICE): dollars(unit)})
+        unit = "USD / 1M tokens"
+        # The frontend fills a required number in with 0, and nobody means that by pressing a button.
+        return vol.Schema({vol.Optional(INPUT_PRICE): dollars(unit), vol.Optional(OUTPUT_PRICE): dollars(unit)})
 
     @override
     async def mend(self, typed: dict[str, Any]) -> None:
+        for name in (INPUT_PRICE, OUTPUT_PRICE):
+            if typed.get(name) is None:
+                raise FieldProblem(name, "price_missing")
         prices = {name: decimal_text(typed[name]) for name in (INPUT_PRICE, OUTPUT_PRICE)}
         for model in self.provider().data[Conf.MODELS]:
             if model["id"] == self.model_id:

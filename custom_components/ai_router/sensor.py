@@ -23,10 +23,10 @@ from .const import CURRENCY
 from .entity import StatusDevice, StatusEntity, async_follow_pools, async_follow_providers, router_device
 from .hub import RouterConfigEntry
 from .routing.breaker import BreakerState
+from .routing.call import RateWindow
 from .routing.experiments import ArmReport
 from .routing.failures import FailureClass
 from .routing.health import Level
-from .routing.model import RateWindow
 from .routing.money import to_dollars
 from .status import PoolStatus, ProviderStatus, RouterStatus
 
@@ -186,7 +186,7 @@ ROUTER_SENSORS: tuple[StatusSensorDescription[RouterStatus], ...] = (
         entity_registry_enabled_default=False,
         value_fn=lambda status: status.queued,
     ),
-    _dollars("cost_projected", lambda status: status.projected, sums_up=False, digits=2),
+    _dollars("cost_projected", lambda status: status.projected, sums_up=False),
     _percent(
         "cache_hit_rate",
         lambda status: status.cache.hit_rate,
@@ -270,8 +270,8 @@ async def async_setup_entry(
     router = router_device(entry)
     async_add_entities(StatusSensor(router, description) for description in SHARED_SENSORS)
     async_add_entities(StatusSensor(router, description) for description in ROUTER_SENSORS)
-    async_follow_providers(entry, async_add_entities, _sensors_of)
-    async_follow_pools(
+    await async_follow_providers(entry, async_add_entities, _sensors_of)
+    await async_follow_pools(
         entry,
         async_add_entities,
         lambda pool: (StatusSensor(pool, description) for description in POOL_SENSORS),

@@ -12,16 +12,18 @@ from zoneinfo import ZoneInfo
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.util import dt as dt_util
 
-from .const import SUBENTRY_POOL, SUBENTRY_PROVIDER, SUBENTRY_RULE, Conf
+from .const import SUBENTRY_POOL, SUBENTRY_PROVIDER, SUBENTRY_RULE, WEEKDAYS, Conf
 from .credentials import from_environment
 from .providers.price_table import PriceTable
 from .routing.breaker import DEFAULT_BREAKER, BreakerSettings
 from .routing.budgets import AtCap, Budget
 from .routing.cache import DEFAULT_CACHE, CacheSettings, CacheUse
+from .routing.call import DEFAULT_TIMEOUTS, Timeouts
 from .routing.config import (
     DEFAULT_ATTEMPTS,
     DEFAULT_BOUNDS,
     DEFAULT_MAX_OUTPUT,
+    DEFAULT_REASONING_OUTPUT,
     Conditions,
     Member,
     PoolConfig,
@@ -29,9 +31,11 @@ from .routing.config import (
     RouterConfig,
     RuleConfig,
 )
-from .routing.model import DEFAULT_TIMEOUTS, Bounds, Capability, Model, Op, Timeouts
+from .routing.health import DEFAULT_HEALTH, HealthSettings
+from .routing.model import Capability, Model, Op
 from .routing.money import to_picodollars
 from .routing.ports import Provider
+from .routing.request import Bounds
 from .routing.retries import DEFAULT_BACKOFF, Backoff
 from .routing.tickets import Window
 from .stored_models import CAPABILITIES, model_from_stored
@@ -109,8 +113,8 @@ def fingerprint(subentry: ConfigSubentry) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def provider_config(subentry: ConfigSubentry, client: Provider, table: PriceTable) -> ProviderConfig:
-    """Read a provider subentry."""
+def provider_config(subentry: ConfigSubentry, client: Provider, table: PriceTable, backoff: Backoff) -> ProviderConfig:
+    """Read a provider subentry; `backoff` is the router's, for what the provider does not say itself."""
     data = subentry.data
     return ProviderConfig(
         id=subentry.subentry_id,
@@ -135,8 +139,10 @@ def provider_config(subentry: ConfigSubentry, client: Provider, table: PriceTabl
             total=data.get(Conf.TOTAL_TIMEOUT, DEFAULT_TIMEOUTS.total),
         ),
         attempts=data.get(Conf.ATTEMPTS),
+        backoff=_backoff(data, backoff) if Conf.RETRY_BASE in data or Conf.RETRY_LONGEST in data else None,
         credential=fingerprint(subentry),
         least_picture=getattr(client, "least_picture", None),
+        picture_tokens=getattr(client, "picture_tokens", None),
     )
 
 
@@ -216,9 +222,30 @@ def _cache(options: Mapping[str, Any]) -> CacheSettings:
 def _breaker(options: Mapping[str, Any]) -> BreakerSettings:
     return BreakerSettings(
         failures=options.get(Conf.BREAKER_FAILURES, DEFAULT_BREAKER.failures),
+        ratio=_share(options, Conf.BREAKER_RATIO, DEFAULT_BREAKER.ratio),
         open_seconds=options.get(Conf.BREAKER_SECONDS, DEFAULT_BREAKER.open_seconds),
+        growth=options.get(Conf.BREAKER_GROWTH, DEFAULT_BREAKER.growth),
         longest_open_seconds=options.get(Conf.BREAKER_LONGEST, DEFAULT_BREAKER.longest_open_seconds),
+        probes=options.get(Conf.BREAKER_PROBES, DEFAULT_BREAKER.probes),
+        provider_targets=options.get(Conf.BREAKER_MODELS, DEFAULT_BREAKER.provider_targets),
     )
+
+
+def _health(options: Mapping[str, Any]) -> HealthSettings:
+    return HealthSettings(
+        degraded_share=_share(options, Conf.DEGRADED_ERRORS, DEFAULT_HEALTH.degraded_share),
+        unhealthy_share=_share(options, Conf.UNHEALTHY_ERRORS, DEFAULT_HEALTH.unhealthy_share),
+        slow_seconds=options.get(Conf.SLOW_SECONDS),
+    )
+
+
+def _share(stored: Mapping[str, Any], key: Conf, usual: float) -> float:
+    percent: float | None = stored.get(key)
+    return usual if percent is None else percent / 100
+
+
+def _backoff(stored: Mapping[str, Any], usual: Backoff) -> Backoff:
+    return Backoff(stored.get(Conf.RETRY_BASE, usual.base), stored.get(Conf.RETRY_LONGEST, usual.longest))
 
 
 def retention_days(options: Mapping[str, Any]) -> int:
@@ -244,15 +271,17 @@ def router_config(
     """Read the entry; a provider without a client (its kind is not known) waits outside."""
     options = entry.options
     hold = options.get(Conf.UNKNOWN_PRICE_HOLD, DEFAULT_UNKNOWN_PRICE_HOLD)
+    backoff = _backoff(options, DEFAULT_BACKOFF)
     return RouterConfig(
         providers={
-            subentry.subentry_id: provider_config(subentry, clients[subentry.subentry_id], table)
+            subentry.subentry_id: provider_config(subentry, clients[subentry.subentry_id], table, backoff)
             for subentry in entry.get_subentries_of_type(SUBENTRY_PROVIDER)
             if subentry.subentry_id in clients
         },
         pools={each.subentry_id: pool_config(each) for each in entry.get_subentries_of_type(SUBENTRY_POOL)},
         rules=tuple(map(rule_config, entry.get_subentries_of_type(SUBENTRY_RULE))),
         users=None if (users := options.get(Conf.USERS)) is None else frozenset(users),
+        automations=None if (chosen := options.get(Conf.AUTOMATIONS)) is None else frozenset(chosen),
         strategy=options.get(Conf.STRATEGY, "priority"),
         failover=options.get(Conf.FAILOVER, True),
         local_only=options.get(Conf.LOCAL_ONLY, False),
@@ -267,14 +296,14 @@ def router_config(
             max_cost=None if (cost := options.get(Conf.MAX_COST)) is None else to_picodollars(cost),
         ),
         attempts=options.get(Conf.ATTEMPTS, DEFAULT_ATTEMPTS),
-        backoff=Backoff(
-            options.get(Conf.RETRY_BASE, DEFAULT_BACKOFF.base),
-            options.get(Conf.RETRY_LONGEST, DEFAULT_BACKOFF.longest),
-        ),
+        backoff=backoff,
         max_output=options.get(Conf.MAX_TOKENS, DEFAULT_MAX_OUTPUT),
+        reasoning_output=options.get(Conf.REASONING_TOKENS, DEFAULT_REASONING_OUTPUT),
         unknown_price_hold=None if hold is None else to_picodollars(hold),
         breaker=_breaker(options),
+        health=_health(options),
         health_interval=options.get(Conf.HEALTH_INTERVAL, DEFAULT_HEALTH_INTERVAL) or None,
         cache=_cache(options),
         zone=ZoneInfo(time_zone),
+        week_start=WEEKDAYS.index(options.get(Conf.WEEK_START, WEEKDAYS[0])),
     )

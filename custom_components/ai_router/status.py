@@ -11,11 +11,11 @@ from decimal import Decimal
 from homeassistant.util import dt as dt_util
 
 from .routing.breaker import BreakerState
+from .routing.call import RateWindow
 from .routing.config import ProviderConfig
 from .routing.experiments import EXPERIMENT, ArmReport
 from .routing.fleet import provider_money, router_money
 from .routing.health import Level
-from .routing.model import RateWindow
 from .routing.money import to_dollars
 from .routing.router import Router
 from .routing.tickets import BucketKey, Window

@@ -1,5 +1,6 @@
 """Switches: whether a provider is used at all, and whether everything stays in the house."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, override
@@ -51,7 +52,7 @@ async def async_setup_entry(
         yield ProviderSwitch(hub, provider, ENABLED)
 
     async_add_entities([RouterSwitch(hub, router_device(entry), LOCAL_ONLY)])
-    async_follow_providers(entry, async_add_entities, switches_of)
+    await async_follow_providers(entry, async_add_entities, switches_of)
 
 
 class StatusSwitch[S](ControlEntity[S], SwitchEntity):
@@ -84,9 +85,9 @@ class StatusSwitch[S](ControlEntity[S], SwitchEntity):
         await self.change(changes)
         self.show_now()
 
+    @abstractmethod
     async def change(self, changes: Mapping[str, Any]) -> None:
         """Change the stored settings."""
-        raise NotImplementedError
 
 
 class ProviderSwitch(StatusSwitch[ProviderStatus]):

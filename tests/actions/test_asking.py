@@ -1,5 +1,6 @@
 """What `process` is told arrives in the request, and what came of it is in the reply."""
 
+import asyncio
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 import voluptuous as vol
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -19,18 +20,9 @@ from custom_components.ai_router.actions.asking import PROMPT_FIELDS, Field
 from custom_components.ai_router.automations import AUTOMATIONS
 from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.providers.demo import CHAT_MODEL
-from custom_components.ai_router.routing.model import (
-    CacheMode,
-    Capability,
-    Degrade,
-    Message,
-    Model,
-    Priority,
-    Request,
-    Role,
-    Text,
-)
+from custom_components.ai_router.routing.model import Capability, Message, Model, Role, Text
 from custom_components.ai_router.routing.ports import CoreEvent, RequestEnded
+from custom_components.ai_router.routing.request import CacheMode, Degrade, Priority, Request
 from custom_components.ai_router.stored_models import model_to_stored
 from tests.household import ATTIC, CLOUD, demo, move_in, pass_time
 
@@ -137,6 +129,8 @@ async def test_a_field_arrives(
         {"cache": "sometimes"},
         {"priority": "now"},
         {"attempts": 0},
+        {"max_cost": float("inf")},
+        {"max_cost": 1e300},
         {"max_latency": 0},
         {"structure": {}},
         {"structure": {"a": {}}},
@@ -151,6 +145,17 @@ async def test_what_is_no_value_is_refused(hass: HomeAssistant, data: dict[str, 
         await call(hass, "process", prompt="Hi", **data)
 
 
+async def test_who_asks_right_after_a_change_finds_it_in_force(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """As forms do: they store, and Home Assistant tells the router later."""
+    hass.config_entries.async_add_subentry(entry, demo("01NEW", "New", options=QUICK))
+    assert (await call(hass, "process", prompt="Hi", provider="New"))["provider"] == "New"
+
+    hass.config_entries.async_update_entry(entry, options={"local_only": True})
+    with pytest.raises(HomeAssistantError) as refused:
+        await call(hass, "process", prompt="Hi", provider="New")
+    assert refused.value.translation_key == "not_local"
+
+
 async def test_a_pool_is_named_by_name_or_device_and_the_reply_names_it(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
@@ -160,6 +165,10 @@ async def test_a_pool_is_named_by_name_or_device_and_the_reply_names_it(
         reply = await call(hass, "process", prompt="Hi", pool=reference)
         assert (reply["pool"], reply["provider"]) == ("Vision", "Cloud")
     assert (await call(hass, "process", prompt="Hi"))["pool"] is None
+    # The picker offers the router's own device too.
+    router = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, entry.entry_id), entry.entry_id)
+    assert router is not None
+    assert (await call(hass, "process", prompt="Hi", pool=router.id))["pool"] is None
     with pytest.raises(ServiceValidationError, match="Vision"):
         await call(hass, "process", prompt="Hi", pool="Ears")
 
@@ -287,13 +296,81 @@ async def test_the_automation_that_asks_is_known(hass: HomeAssistant, entry: Moc
 async def test_no_more_runs_of_automations_are_remembered_than_needed(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    runs = [Context() for _ in range(501)]
-    for number, context in enumerate(runs):
-        hass.bus.async_fire("automation_triggered", {"entity_id": f"automation.a{number}"}, context=context)
+    def run(name: str) -> Context:
+        context = Context()
+        hass.bus.async_fire("automation_triggered", {"entity_id": f"automation.{name}"}, context=context)
+        return context
+
+    patient = run("patient")
+    busy = [run("busy") for _ in range(101)]
     remembered = hass.data[AUTOMATIONS]
 
-    assert [remembered.of(runs[number]) for number in (0, 1, 500)] == [None, "automation.a1", "automation.a500"]
+    # One that runs all the time makes nobody forget one that waits.
+    assert [remembered.of(each) for each in (patient, busy[0], busy[1])] == [
+        "automation.patient",
+        None,
+        "automation.busy",
+    ]
+
+    for number in range(998):
+        run(f"a{number}")
+    assert remembered.of(patient) == "automation.patient"
+    run("one_more")
+    assert [remembered.of(each) for each in (patient, busy[1])] == [None, "automation.busy"]
+    assert len(remembered._runs) == 100 + 999
 
     await hass.config_entries.async_unload(entry.entry_id)
 
     assert AUTOMATIONS not in hass.data
+
+
+async def test_an_automation_that_ran_before_us_is_known(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """It has waited while the router was reloaded: what it asks then is its own, and not the house's."""
+    go = {"wait_for_trigger": {"trigger": "event", "event_type": "go_on"}}
+    action = {"action": "ai_router.process", "data": {"prompt": "Hi"}, "response_variable": "reply"}
+    triggers = {"trigger": "event", "event_type": "begin"}
+    patient = {"id": "1", "alias": "Patient", "triggers": triggers, "actions": [{"event": "begun"}, go, action]}
+    assert await async_setup_component(hass, "automation", {"automation": [patient]})
+    begun = asyncio.Event()
+    hass.bus.async_listen_once("begun", callback(lambda _: begun.set()))
+    hass.bus.async_fire("begin")
+    await begun.wait()
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    found: list[Request] = []
+    router = entry.runtime_data.router
+    router.subscribe(lambda event: found.append(event.request) if isinstance(event, RequestEnded) else None)
+
+    hass.bus.async_fire("go_on")
+    await hass.async_block_till_done()
+
+    registered = er.async_get(hass).async_get("automation.patient")
+    assert registered is not None
+    assert [request.caller.automation for request in found] == [registered.id]
+
+
+async def test_only_chosen_automations_may_ask(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    action = {"action": "ai_router.process", "data": {"prompt": "Hi", "on_error": "return"}, "response_variable": "r"}
+    tell = {"event": "told", "event_data": {"error": "{{ (r.error | default({})).code | default('') }}"}}
+    assert await async_setup_component(hass, "script", {"script": {"ask": {"sequence": [action, tell]}}})
+    automations = [
+        {
+            "id": name,
+            "alias": name,
+            "triggers": {"trigger": "event", "event_type": name},
+            "actions": [{"action": "script.ask"}],
+        }
+        for name in ("dawn", "dusk")
+    ]
+    assert await async_setup_component(hass, "automation", {"automation": automations})
+    dawn = er.async_get(hass).async_get("automation.dawn")
+    assert dawn is not None
+    hass.config_entries.async_update_entry(entry, options={"automations": [dawn.id]})
+    await hass.async_block_till_done()
+    told = async_capture_events(hass, "told")
+
+    for name in ("dawn", "dusk"):
+        hass.bus.async_fire(name)
+        await hass.async_block_till_done()
+    await hass.services.async_call("script", "ask", blocking=True)
+
+    assert [event.data["error"] for event in told] == ["", "not_allowed", ""]

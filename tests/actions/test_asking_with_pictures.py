@@ -30,8 +30,9 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.ai_router import pictures, pictures_of_media
 from custom_components.ai_router.pictures_of_media import file_source
 from custom_components.ai_router.providers.demo import VISION_MODEL
-from custom_components.ai_router.routing.model import Capability, Model, Request
+from custom_components.ai_router.routing.model import Capability, Model
 from custom_components.ai_router.routing.ports import CoreEvent, RequestEnded
+from custom_components.ai_router.routing.request import Request
 from custom_components.ai_router.stored_models import model_to_stored
 from tests.drawing import halves, saved
 from tests.household import ATTIC, CLOUD, demo, move_in
@@ -91,7 +92,9 @@ async def test_a_file_in_an_allowed_folder_is_sent_along(hass: HomeAssistant, fo
 
 
 @pytest.mark.usefixtures("entry")
-@pytest.mark.parametrize("name", ["../secret.jpg", "link.jpg", "/etc/hostname", "../allowed/../secret.jpg"])
+@pytest.mark.parametrize(
+    "name", ["../secret.jpg", "link.jpg", "/etc/hostname", "../allowed/../secret.jpg", "in\0ner/a.jpg"]
+)
 async def test_no_other_file_is_read(hass: HomeAssistant, folder: Path, name: str) -> None:
     (folder.parent / "secret.jpg").write_bytes(PICTURE)
     (folder / "link.jpg").symlink_to(folder.parent / "secret.jpg")
@@ -107,6 +110,8 @@ async def test_no_other_file_is_read(hass: HomeAssistant, folder: Path, name: st
     ("name", "key"),
     [
         ("none.jpg", "picture_failed"),
+        ("no\0ne.jpg", "picture_failed"),
+        (f"{'n' * 300}.jpg", "picture_failed"),
         ("pipe", "picture_not_readable"),
         ("inner", "picture_not_readable"),
         ("text.jpg", "picture_not_readable"),

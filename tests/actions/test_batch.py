@@ -12,8 +12,8 @@ from pytest_homeassistant_custom_component.common import MockUser, async_capture
 
 from custom_components.ai_router.actions.batch import PROGRESS_EVENT
 from custom_components.ai_router.const import DOMAIN
-from custom_components.ai_router.routing.model import Priority
 from custom_components.ai_router.routing.ports import AttemptStarted, CoreEvent
+from custom_components.ai_router.routing.request import Priority
 
 from ..household import ATTIC, CLOUD, FREE, demo, move_in
 

@@ -9,7 +9,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
+from custom_components.ai_router.routing.call import RateWindow
+from custom_components.ai_router.routing.model import Target
 from custom_components.ai_router.routing.money import to_picodollars
+from custom_components.ai_router.routing.outcome import Outcome
 from custom_components.ai_router.routing.tickets import Window
 from custom_components.ai_router.storage.audit import Changed, changes
 from tests.household import ATTIC, CLOUD, demo, move_in
@@ -80,6 +83,45 @@ async def test_a_reset_closes_breakers_and_ends_benches(hass: HomeAssistant, fre
     assert (await call(hass, "get_status"))["providers"][0]["models"][0]["set_aside"] is not None
     await tell(hass, "reset", provider="Attic")
     assert (await call(hass, "get_status"))["providers"][0]["models"][0]["set_aside"] is None
+
+
+def limits(status: dict[str, Any]) -> dict[tuple[str, str, str | None], int]:
+    """What is used of each limit of the first provider, by what it counts, over which time, of which model."""
+    shown = status["providers"][0]["limits"]
+    return {(each["unit"], each["window"], each["model"]): each["used"] for each in shown}
+
+
+async def test_one_limit_begins_anew_and_the_others_stay(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_admin_user: MockUser
+) -> None:
+    busy = demo(ATTIC, "Attic", options=QUICK, requests_per_minute=5, requests_per_hour=9, tokens_per_minute=9_000)
+    entry = await move_in(hass, freezer, busy)
+    await call(hass, "process", prompt="Hi")
+    router = entry.runtime_data.router
+    (target,) = (Target(ATTIC, model.id) for model in router.config.providers[ATTIC].models)
+    ticket = await router.admission.admit([router.admission.claim(router._dispatcher.planner.fleet.lanes[0], 0, 10)])
+    router.admission.opened(ticket.ticket, (RateWindow("requests", 50, 10, None),))
+    before = limits(await call(hass, "get_status"))
+    told = ("requests", "told", target.model_id)
+    assert before[told] == 40
+    assert before["requests", "minute", None] == before["requests", "hour", None] == 2
+
+    await tell(hass, "reset", hass_admin_user, provider="Attic", unit="requests", window="hour")
+
+    after = limits(await call(hass, "get_status"))
+    assert after == before | {("requests", "hour", None): 0}
+    assert (await noted(entry))[0] == (
+        hass_admin_user.id,
+        Changed.SETTINGS,
+        ATTIC,
+        "reset of limits, unit: requests, window: hour",
+    )
+    await tell(hass, "reset", provider="Attic", model=target.model_id)
+    assert told not in limits(await call(hass, "get_status"))
+    with pytest.raises(ServiceValidationError) as refused:
+        await tell(hass, "reset", unit="slots", window="told")
+    assert refused.value.translation_key == "limit_not_known"
+    await router.admission.settle(ticket.ticket, Outcome(None, None, 0, False, 0.0, None))
 
 
 async def test_the_cache_is_cleared_whole_or_one_answer(hass: HomeAssistant, entry: MockConfigEntry) -> None:

@@ -1,6 +1,7 @@
 """`get_status`, `check_health`, `get_metrics`: how the router stands, for templates."""
 
 import json
+from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
@@ -11,6 +12,7 @@ from pytest_homeassistant_custom_component.common import MockUser
 from tests.household import ATTIC, CLOUD, FREE, demo, move_in
 
 from .calling import call
+from .test_asking import subentry
 
 QUICK = {"latency": 0}
 
@@ -37,6 +39,33 @@ async def test_the_status_of_everything(
     seen = await call(hass, "get_status", user=hass_read_only_user, provider=["cloud"])
     assert seen["configuration"] is None
     assert [provider["provider"] for provider in seen["providers"]] == ["Cloud"]
+
+
+async def test_the_budgets_of_people_labels_and_pools(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_admin_user: MockUser, hass_read_only_user: MockUser
+) -> None:
+    hass_admin_user.name, hass_read_only_user.name = "Ann", "Bob"
+    pool = subentry("01POOL", "pool", "Eyes", members=[{"provider": CLOUD}], budget_week="5")
+    budgets = {
+        "user_budgets": {"*": {"day": "3"}, hass_admin_user.id: {"month": "4"}},
+        "label_budgets": {"door": {"day": "2"}},
+    }
+    await move_in(hass, freezer, demo(CLOUD, "Cloud", options=QUICK), pool, **budgets)
+    cost = (await call(hass, "process", user=hass_read_only_user, prompt="Hi", pool="Eyes", label="door"))["cost"]
+
+    status = await call(hass, "get_status")
+
+    def told(budgets: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+        return {each["window"]: (each["limit"], each["spent"]) for each in budgets if each["limit"] is not None}
+
+    assert {each["name"]: told(each["budgets"]) for each in status["people"]} == {
+        "Ann": {"month": (4, 0)},
+        "Bob": {"day": (3, cost["amount"])},
+    }
+    assert {each["label"]: told(each["budgets"]) for each in status["labels"]} == {"door": {"day": (2, cost["amount"])}}
+    assert {each["name"]: told(each["budgets"]) for each in status["pools"]} == {"Eyes": {"week": (5, cost["amount"])}}
+    seen = await call(hass, "get_status", user=hass_read_only_user)
+    assert [each["name"] for each in seen["people"]] == ["Bob"]
 
 
 async def test_a_check_is_free_and_a_deep_one_tells_its_price(
@@ -67,6 +96,8 @@ async def test_metrics_of_a_day(hass: HomeAssistant, freezer: FrozenDateTimeFact
     with pytest.raises(ServiceValidationError) as refused:
         await call(hass, "get_metrics", period="total", interval=1)
     assert refused.value.translation_key == "timeline_too_fine"
+    to_the_end = await call(hass, "get_metrics", **{"from": found["from"], "to": "9999-12-31"}, interval=60)
+    assert to_the_end["timeline"] == found["timeline"]
 
 
 async def test_without_an_entry_the_actions_say_so(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

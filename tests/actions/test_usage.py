@@ -3,13 +3,16 @@
 import csv
 from io import StringIO
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError, Unauthorized
 from pytest_homeassistant_custom_component.common import MockUser
 
+from custom_components.ai_router.const import DOMAIN, Conf
 from tests.household import ATTIC, CLOUD, FREE, demo, move_in
 from tests.storage.attempts import names
 
@@ -115,9 +118,51 @@ async def test_the_export_as_text_and_as_a_file(hass: HomeAssistant, tmp_path: P
 async def test_the_export_keeps_to_allowed_folders_and_to_admins(
     hass: HomeAssistant, tmp_path: Path, hass_read_only_user: MockUser
 ) -> None:
+    (tmp_path / "www").mkdir()
     hass.config.allowlist_external_dirs = {str(tmp_path / "www")}
-    with pytest.raises(ServiceValidationError) as refused:
-        await call(hass, "export_usage", file=str(tmp_path / "usage.csv"))
-    assert refused.value.translation_key == "path_not_allowed"
+    # The folder itself is allowed, but not what is written beside it on the way.
+    for file in (str(tmp_path / "usage.csv"), str(tmp_path / "www"), "/", str(tmp_path / "www" / "a\0b" / "c.csv")):
+        with pytest.raises(ServiceValidationError) as refused:
+            await call(hass, "export_usage", file=file)
+        assert refused.value.translation_key == "path_not_allowed"
+    assert names(tmp_path) == set()
     with pytest.raises(Unauthorized):
         await call(hass, "export_usage", user=hass_read_only_user)
+
+
+@pytest.mark.usefixtures("spent")
+async def test_what_is_gone_keeps_its_last_name(hass: HomeAssistant) -> None:
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    pool = ConfigSubentry(
+        data=MappingProxyType({Conf.MEMBERS.value: [{"provider": CLOUD}]}),
+        subentry_id="01POOL",
+        subentry_type="pool",
+        title="Words",
+        unique_id=None,
+    )
+    hass.config_entries.async_add_subentry(entry, pool)
+    await hass.async_block_till_done()
+    await call(hass, "process", prompt="one two three", pool="Words")
+    hass.config_entries.async_update_subentry(entry, entry.subentries[CLOUD], title="Sky")
+    await hass.async_block_till_done()
+    for gone in (CLOUD, "01POOL"):
+        hass.config_entries.async_remove_subentry(entry, gone)
+    await hass.async_block_till_done()
+
+    async def rows() -> set[tuple[str, str | None]]:
+        found = await call(hass, "get_usage", period="total", by=["provider", "pool"])
+        return {(row["provider"], row["pool"]) for row in found["rows"]}
+
+    before = {("Sky", None), ("Sky", "Words"), ("Attic", None)}
+    assert await rows() == before
+    metrics = await call(hass, "get_metrics", period="total")
+    assert {row["provider"] for row in metrics["rows"]} == {"Sky", "Attic"}
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+
+    assert await rows() == before
+    lines = list(csv.DictReader(StringIO((await call(hass, "export_usage", period="total"))["csv"])))
+    assert {(line["provider_id"], line["pool"] or None) for line in lines} == before
+    assert entry.runtime_data.name_of(CLOUD) == entry.runtime_data.provider_name(CLOUD) == "Sky"
+    assert entry.runtime_data.name_of("01NEVER") == "01NEVER"

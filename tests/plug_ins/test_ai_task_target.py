@@ -29,20 +29,17 @@ from custom_components.ai_router.ai_task_target import AiTaskTarget, entities, h
 from custom_components.ai_router.const import DOMAIN, SUBENTRY_PROVIDER, Conf
 from custom_components.ai_router.pictures import prepare
 from custom_components.ai_router.providers.registry import ProviderSetup
+from custom_components.ai_router.routing.call import Call, Timeouts
 from custom_components.ai_router.routing.failures import FailureClass, Phase
 from custom_components.ai_router.routing.model import (
-    Call,
-    Caller,
     Capability,
     Image,
     Message,
     Model,
-    Request,
     Role,
     Structure,
     Target,
     Text,
-    Timeouts,
     Tool,
     ToolCall,
     ToolResult,
@@ -50,6 +47,7 @@ from custom_components.ai_router.routing.model import (
 from custom_components.ai_router.routing.money import PICODOLLARS_PER_DOLLAR
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Caller, Request
 from custom_components.ai_router.stored_models import CALL_PRICE, model_to_stored
 from tests.household import ATTIC, demo, move_in
 
@@ -359,6 +357,34 @@ async def test_a_picture_is_only_for_its_own_call(hass: HomeAssistant, oracle: M
     assert oracle.PICTURES
 
 
+async def test_a_picture_that_nobody_fetched_is_gone_with_the_call(hass: HomeAssistant, oracle: ModuleType) -> None:
+    over = asyncio.Event()
+    late: list[asyncio.Task[Any]] = []
+    resolve = media_source.async_resolve_media
+
+    async def fetch_later(media_content_id: str) -> Any:
+        await over.wait()
+        return await resolve(hass, media_content_id, None)
+
+    async def leave(hass: HomeAssistant, media_content_id: str, target: Any = None) -> Any:
+        # What is begun from within the call is in its context.
+        late.append(asyncio.create_task(fetch_later(media_content_id)))
+        raise media_source.Unresolvable("not now")
+
+    entry = await move_in(hass, None, target(hass, attempts=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(media_source, "async_resolve_media", leave)
+        seen = request(said(Role.USER, photo(), "Which colour?"), needs=Capability.CHAT | Capability.VISION)
+        with pytest.raises(RequestFailed):
+            await put(entry, seen)
+    over.set()
+
+    assert late
+    for task in late:
+        with pytest.raises(media_source.Unresolvable):
+            await task
+
+
 async def test_there_is_nothing_to_browse(hass: HomeAssistant, oracle: ModuleType) -> None:
     await move_in(hass, None)
     with pytest.raises(BrowseError):
@@ -436,6 +462,47 @@ async def test_what_went_wrong_is_told_by_what_lies_behind_it(
     # What a server refused is not paid; of the others nobody knows.
     paid = not isinstance(cause, Refusal) or cause.args == () or getattr(cause, "status_code", 0) == 200
     assert outcome.cost == (PICODOLLARS_PER_DOLLAR // 50 if paid else 0)
+
+
+@pytest.mark.parametrize("err", [ZeroDivisionError(), KeyError("x"), asyncio.CancelledError(), StopAsyncIteration()])
+async def test_what_an_entity_does_wrong_ends_nothing_but_its_own_attempt(
+    hass: HomeAssistant, oracle: ModuleType, err: BaseException
+) -> None:
+    async def fail(task: Any) -> Any:
+        raise err
+
+    oracle.DEEDS["Delphi"] = fail
+    entry = await move_in(hass, None, target(hass, attempts=1), demo(ATTIC, "Attic"))
+
+    reply = await put(entry, request("Hi"))
+
+    failure = reply.attempts[0].outcome.failure
+    assert failure is not None
+    assert (failure.cls, reply.target.provider_id) == (FailureClass.MALFORMED, ATTIC)
+    assert not entry.runtime_data.router.admission.open_tickets
+
+
+async def test_an_entity_that_goes_while_it_is_asked_still_answers_or_is_passed_over(
+    hass: HomeAssistant, oracle: ModuleType
+) -> None:
+    begun, answer = asyncio.Event(), asyncio.Event()
+
+    async def wait(task: Any) -> Any:
+        begun.set()
+        await answer.wait()
+        return "The last word"
+
+    oracle.DEEDS["Delphi"] = wait
+    entry = await move_in(hass, None, target(hass, attempts=1), demo(ATTIC, "Attic"))
+    asking = asyncio.create_task(put(entry, request("Hi")))
+    await begun.wait()
+
+    er.async_get(hass).async_remove("ai_task.delphi")
+    await hass.async_block_till_done(wait_background_tasks=False)
+    answer.set()
+
+    assert (await asking).text == "The last word"
+    assert (await put(entry, request("And now?"))).target.provider_id == ATTIC
 
 
 async def test_what_is_not_there_is_not_asked_and_comes_back(hass: HomeAssistant, oracle: ModuleType) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,33 +10,29 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_USER, ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import TextSelector
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ai_router.const import DOMAIN, SUBENTRY_PROVIDER, Conf
+from custom_components.ai_router import plug_ins
+from custom_components.ai_router.const import DOMAIN, ROUTER_STRATEGIES, SUBENTRY_PROVIDER, Conf
 from custom_components.ai_router.plug_ins import Kind, Need, Option, ProviderSetup, Registration, kinds
+from custom_components.ai_router.providers import apart
 from custom_components.ai_router.providers.demo import Demo
+from custom_components.ai_router.routing.call import Call, Event, Finish, Finished, Opened, TextDelta, Usage, UsageTotal
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass
-from custom_components.ai_router.routing.model import (
-    Call,
-    Event,
-    Finish,
-    Finished,
-    Model,
-    Opened,
-    TextDelta,
-    Usage,
-    UsageTotal,
-)
-from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.model import Message, Model, Role, Text
+from custom_components.ai_router.routing.plans import Because, Reason
+from custom_components.ai_router.routing.request import Caller, Request
 from custom_components.ai_router.routing.strategies import STRATEGIES, Strategy
 from custom_components.ai_router.stored_models import model_to_stored
-from tests.household import ATTIC, ask, demo, move_in
+from tests.household import ATTIC, ask, demo, move_in, pass_time
 
 PARROT = "01PARROT"
 
@@ -249,6 +246,51 @@ async def test_a_platform_that_fails_keeps_what_it_brought_before(
     assert "Demo answer" in (await ask(entry, ATTIC)).text
 
 
+@pytest.mark.parametrize("broken", ["raise RuntimeError", "1 +", "async_register = 3"])
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_platform_that_cannot_be_imported_takes_no_other_with_it(
+    hass: HomeAssistant, bring: Callable[..., None], neighbours: Path, broken: str, before: bool
+) -> None:
+    home = neighbours / "crash"
+    home.mkdir()
+    manifest = {"domain": "crash", "name": "Crash", "version": "1.0.0", "documentation": "", "codeowners": []}
+    (home / "manifest.json").write_text(json.dumps(manifest))
+    (home / "__init__.py").write_text("async def async_setup(hass, config): return True\n")
+    (home / "ai_router.py").write_text(f"{broken}\n")
+    bring(brings(kind()))
+    if before:
+        assert await async_setup_component(hass, "crash", {})
+        await parrots(hass)
+
+    entry = await move_in(hass, None, provider("macaw", model=DEMO_CHAT), demo(ATTIC, "Attic"))
+    if not before:
+        assert await async_setup_component(hass, "crash", {})
+        await parrots(hass)
+    await hass.async_block_till_done()
+
+    assert "Demo answer" in (await ask(entry, PARROT)).text
+    assert not problems(hass)
+
+
+async def test_one_that_does_not_come_to_an_end_is_not_waited_for(
+    hass: HomeAssistant, bring: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def register(hass: HomeAssistant, registration: Registration) -> None:
+        registration.add_provider_kind(kind())
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(plug_ins, "_SECONDS", 0.05)
+    bring()
+    monkeypatch.setattr(importlib.import_module("custom_components.parrots.ai_router"), "async_register", register)
+    async with asyncio.timeout(10):
+        await parrots(hass)
+        entry = await move_in(hass, None, provider("macaw", model=DEMO_CHAT))
+        await hass.async_block_till_done()
+
+        assert "Demo answer" in (await ask(entry, PARROT)).text
+    assert "The platform ai_router of integration parrots failed" in caplog.text
+
+
 # --- a provider that misbehaves ---------------------------------------------------------------------
 
 
@@ -341,8 +383,6 @@ async def test_the_next_provider_answers_and_the_ticket_is_settled(
 
 
 async def ask_all(entry: MockConfigEntry) -> Any:
-    from custom_components.ai_router.routing.model import Caller, Message, Request, Role, Text  # noqa: PLC0415
-
     request = Request(id="all", caller=Caller(), messages=(Message(Role.USER, (Text("Hi"),)),))
     return await entry.runtime_data.router.process(request)
 
@@ -372,6 +412,82 @@ async def test_a_cancel_gets_through_whatever_the_provider_makes_of_it(
     await entry.runtime_data.ledger.flush()
     (attempt,) = await entry.runtime_data.ledger.recent(PARROT, 10)
     assert attempt.failure == FailureClass.CANCELLED
+
+
+class Deaf:
+    """Hears no cancel before it is let go, and says so much before that."""
+
+    def __init__(self, *says: Event) -> None:
+        self.says = says
+        self.let_go = asyncio.Event()
+
+    async def __call__(self, _: Call) -> AsyncGenerator[Event]:
+        try:
+            for event in self.says:
+                yield event
+            await self.wait()
+        finally:
+            await self.wait()
+
+    async def wait(self) -> None:
+        while not self.let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.let_go.wait()
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_GRACE", 0.05)
+
+
+async def finished(tasks: set[asyncio.Task[Any]]) -> None:
+    async with asyncio.timeout(10):
+        while tasks:
+            await asyncio.wait(set(tasks))
+            await asyncio.sleep(0)
+
+
+@pytest.mark.usefixtures("short_grace")
+@pytest.mark.parametrize("says", [(), (Opened(),), (Opened(), TextDelta("Hi"))])
+async def test_who_is_deaf_to_a_cancel_holds_up_nobody(
+    hass: HomeAssistant, bring: Callable[..., None], caplog: pytest.LogCaptureFixture, says: tuple[Event, ...]
+) -> None:
+    deaf = Deaf(*says)
+    bring(brings(kind(build=lambda *_: Macaw(deaf))))
+    await parrots(hass)
+    polly = provider("macaw", prices=("1000", "1000"))
+    entry = await move_in(hass, None, polly, demo(ATTIC, "Attic"), health_interval=0)
+    router = entry.runtime_data.router
+    bounded = {**polly.data, "first_token_timeout": 0.1, "idle_timeout": 0.1, "attempts": 1}
+    hass.config_entries.async_update_subentry(entry, entry.subentries[PARROT], data=bounded)
+    await hass.async_block_till_done()
+
+    async with asyncio.timeout(10):
+        assert (await ask_all(entry)).target.provider_id == ATTIC
+        asking = asyncio.create_task(ask(entry, PARROT))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert not router.admission.open_tickets
+        assert await hass.config_entries.async_unload(entry.entry_id)
+    assert "A provider of the kind macaw does not end" in caplog.text
+    deaf.let_go.set()
+    await finished(apart._left)
+
+
+@pytest.mark.usefixtures("short_grace")
+async def test_an_answer_is_not_lost_because_nobody_hangs_up(hass: HomeAssistant, bring: Callable[..., None]) -> None:
+    deaf = Deaf(Opened(), TextDelta("Hello from the macaw"), Finished(Finish.STOP))
+    bring(brings(kind(build=lambda *_: Macaw(deaf))))
+    await parrots(hass)
+    entry = await move_in(hass, None, provider("macaw"), health_interval=0)
+    await hass.async_block_till_done()
+
+    async with asyncio.timeout(10):
+        assert (await ask(entry, PARROT)).text == "Hello from the macaw"
+    deaf.let_go.set()
+    await finished(apart._left)
 
 
 @pytest.mark.parametrize(
@@ -405,6 +521,26 @@ async def test_a_check_that_fails_is_shown_where_it_is_added(hass: HomeAssistant
 
     assert (shown["step_id"], shown["errors"]) == ("plug_in", {"base": "not_ready"})
     assert "ZeroDivisionError" in shown["description_placeholders"]["detail"]
+
+
+async def test_a_check_without_an_end_is_ended(
+    hass: HomeAssistant, bring: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(Demo):
+        async def probe(self) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("custom_components.ai_router.flows.provider_check._SECONDS", 0.05)
+    bring(brings(kind(build=Silent)))
+    await parrots(hass)
+    entry = await move_in(hass, None)
+    flows = hass.config_entries.subentries
+    shown = await flows.async_init((entry.entry_id, SUBENTRY_PROVIDER), context={"source": SOURCE_USER})
+    shown = await flows.async_configure(shown["flow_id"], {"kind": "macaw"})
+    shown = await flows.async_configure(shown["flow_id"], {"name": "Polly"})
+
+    assert (shown["step_id"], shown["errors"]) == ("plug_in", {"base": "not_ready"})
+    assert shown["description_placeholders"]["detail"] == "no answer in time"
 
 
 async def test_a_form_asks_only_for_what_is_an_option(
@@ -449,17 +585,78 @@ class Broken(Backwards):
 
 async def test_a_strategy_comes_and_goes(hass: HomeAssistant, bring: Callable[..., None]) -> None:
     entry = await move_in(hass, None, demo(ATTIC, "Attic"), demo("01CELLAR", "Cellar"), strategy="backwards")
-    with pytest.raises(RequestFailed):
-        await ask_all(entry)
+    await hass.async_block_till_done()
+    reply = await ask_all(entry)
+    assert (reply.target.provider_id, reply.plan.strategy) == (ATTIC, "priority")
+    assert reply.plan.candidates[0].reasons[-1] == Reason(Because.STRATEGY_GONE)
+    assert problems(hass) == {"strategy_unknown"}
 
     bring(lambda registration: registration.add_strategy("backwards", Backwards))
     neighbour = await parrots(hass)
+    reply = await ask_all(entry)
+    assert (reply.target.provider_id, reply.plan.strategy) == ("01CELLAR", "backwards")
+    assert not problems(hass)
+
+    assert await hass.config_entries.async_unload(neighbour.entry_id)
+    await hass.async_block_till_done()
+    assert "backwards" not in STRATEGIES
+    assert (await ask_all(entry)).target.provider_id == ATTIC
+    assert problems(hass) == {"strategy_unknown"}
+
+
+async def test_a_strategy_can_be_chosen_while_it_is_there(
+    hass: HomeAssistant, bring: Callable[..., None], freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic"), demo("01CELLAR", "Cellar"))
+    select = er.async_get(hass).async_get_entity_id("select", DOMAIN, f"{entry.entry_id}_strategy")
+    assert select is not None
+
+    def offered() -> tuple[str, list[str]]:
+        state = hass.states.get(select)
+        assert state is not None
+        return state.state, [name for name in state.attributes["options"] if name not in ROUTER_STRATEGIES]
+
+    async def in_forms(pool: str | None = None) -> tuple[bool, bool]:
+        """Say whether the options and a pool offer it."""
+        options = hass.config_entries.options
+        shown = await options.async_init(entry.entry_id)
+        shown = await options.async_configure(shown["flow_id"], {"next_step_id": "settings"})
+        routing = shown["data_schema"].schema["routing"].schema.schema["strategy"].config["options"]
+        options.async_abort(shown["flow_id"])
+        flows = hass.config_entries.subentries
+        context = {"source": "user"} if pool is None else {"source": "reconfigure", "subentry_id": pool}
+        shown = await flows.async_init((entry.entry_id, "pool"), context=context)
+        of_pool = shown["data_schema"].schema["strategy"].config["options"]
+        flows.async_abort(shown["flow_id"])
+        return "backwards" in routing, "backwards" in of_pool
+
+    assert (offered(), await in_forms()) == (("priority", []), (False, False))
+
+    bring(lambda registration: registration.add_strategy("backwards", Backwards))
+    neighbour = await parrots(hass)
+    assert (offered(), await in_forms()) == (("priority", ["backwards"]), (True, True))
+
+    choose = {"entity_id": select, "option": "backwards"}
+    await hass.services.async_call("select", "select_option", choose, blocking=True)
+    pool = ConfigSubentry(
+        data=MappingProxyType({"members": [{"provider": ATTIC}], "strategy": "backwards"}),
+        subentry_id="01POOL",
+        subentry_type="pool",
+        title="Both",
+        unique_id=None,
+    )
+    hass.config_entries.async_add_subentry(entry, pool)
+    await pass_time(hass, freezer)
+    assert offered() == ("backwards", ["backwards"])
     assert (await ask_all(entry)).target.provider_id == "01CELLAR"
 
     assert await hass.config_entries.async_unload(neighbour.entry_id)
-    assert "backwards" not in STRATEGIES
-    with pytest.raises(RequestFailed):
-        await ask_all(entry)
+    await hass.async_block_till_done()
+    assert offered() == ("unknown", [])
+    assert problems(hass) == {"strategy_unknown", "strategy_unknown_01POOL"}
+    # What is set stays set, unless somebody chooses something else.
+    assert await in_forms("01POOL") == (True, True)
+    assert await in_forms() == (True, False)
 
 
 async def test_a_bad_strategy_harms_nothing(

@@ -10,6 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.config import ProviderConfig
 from custom_components.ai_router.routing.money import PICODOLLARS_PER_DOLLAR
+from custom_components.ai_router.routing.retries import Backoff
 from custom_components.ai_router.routing.tickets import Window
 from tests.flows import Dialog
 
@@ -29,6 +30,8 @@ TYPED: list[tuple[str, str, Any, Any]] = [
     ("patience", "idle_timeout", 12, lambda provider: provider.timeouts.idle == 12),
     ("patience", "total_timeout", 700, lambda provider: provider.timeouts.total == 700),
     ("patience", "attempts", 2, lambda provider: provider.attempts == 2),
+    ("patience", "retry_base", 2.5, lambda provider: provider.backoff == Backoff(2.5, 4.0)),
+    ("patience", "retry_longest", 30, lambda provider: provider.backoff == Backoff(0.5, 30)),
     *(
         ("limits", f"budget_{window.value}", 1.25, lambda provider, window=window: _budget(provider, window))
         for window in (Window.DAY, Window.WEEK, Window.MONTH, Window.TOTAL)
@@ -84,6 +87,14 @@ async def test_a_burst_belongs_to_the_requests_of_a_minute(hass: HomeAssistant, 
 
     assert dialog.step == "create_entry"
     assert (config(entry).requests_per_minute, config(entry).burst) == (30, 4)
+
+
+async def test_no_longest_wait_is_shorter_than_the_first(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    dialog = await Dialog.add(hass, entry, "demo")
+
+    await dialog.submit(patience={"retry_base": 5, "retry_longest": 4})
+
+    assert (dialog.step, dialog.errors) == ("demo", {"patience": "retry_backwards"})
 
 
 async def test_budgets_may_only_warn(hass: HomeAssistant, entry: MockConfigEntry) -> None:

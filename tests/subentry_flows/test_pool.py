@@ -12,8 +12,9 @@ from custom_components.ai_router.const import SUBENTRY_POOL
 from custom_components.ai_router.providers.demo import CHAT_MODEL
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.config import Member, PoolConfig
-from custom_components.ai_router.routing.model import Bounds, Caller, Message, Pins, Request, Role, Text
+from custom_components.ai_router.routing.model import Message, Role, Text
 from custom_components.ai_router.routing.money import PICODOLLARS_PER_DOLLAR
+from custom_components.ai_router.routing.request import Bounds, Caller, Pins, Request
 from custom_components.ai_router.routing.tickets import Window
 from tests.flows import Dialog, running
 from tests.household import ATTIC, CLOUD, ask

@@ -13,10 +13,11 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 
 from custom_components.ai_router.const import SUBENTRY_POOL, SUBENTRY_RULE
 from custom_components.ai_router.routing.config import Conditions, RuleConfig
-from custom_components.ai_router.routing.model import Bounds, Caller, Capability, Message, Op, Request, Role, Text
+from custom_components.ai_router.routing.model import Capability, Message, Op, Role, Text
 from custom_components.ai_router.routing.money import PICODOLLARS_PER_DOLLAR
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
+from custom_components.ai_router.routing.request import Bounds, Caller, Request
 from tests.flows import Dialog
 from tests.household import ATTIC, CLOUD
 

@@ -13,32 +13,21 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError,
 from homeassistant.helpers import config_validation as cv
 
 from ..answers import refusal_data, to_exception
-from ..callers import caller_of, pool_id, provider_id
-from ..const import DOMAIN
+from ..callers import caller_of, pool_or_all, provider_id
+from ..const import DOMAIN, MOST_DOLLARS
 from ..hub import Hub
 from ..lasting import area_of, lasting_id
 from ..pictures import collect, useful_edge
 from ..pictures_of_media import CONTENT_ID, entity_of, file_source, media_source
 from ..plug_ins import kinds
-from ..routing.model import (
-    Bounds,
-    CacheMode,
-    Degrade,
-    Image,
-    Message,
-    Op,
-    Pins,
-    Priority,
-    Request,
-    Role,
-    Sampling,
-    Text,
-)
+from ..routing.model import Image, Message, Op, Role, Sampling, Text
 from ..routing.money import to_picodollars
 from ..routing.refusals import RequestFailed
+from ..routing.request import Bounds, CacheMode, Degrade, Pins, Priority, Request
 from ..settings import picture_size
 from ..stored_models import CAPABILITIES
 from .structure import structure
+from .texts import whole_text
 
 _MOST_TOKENS = 1_000_000
 _LONGEST_TIMEOUT = 3_600
@@ -99,37 +88,37 @@ def on_error(default: OnError = OnError.RAISE) -> dict[vol.Marker, Any]:
 
 _NEEDS = ("vision", "tools", "structured", "reasoning")
 _MOST_TURNS = 500
-_PROVIDERS = vol.All(cv.ensure_list, [cv.string])
+_PROVIDERS = vol.All(cv.ensure_list, [whole_text])
 _TURN = vol.Schema(
-    {vol.Required("role"): vol.In([Role.USER.value, Role.ASSISTANT.value]), vol.Required("text"): cv.string}
+    {vol.Required("role"): vol.In([Role.USER.value, Role.ASSISTANT.value]), vol.Required("text"): whole_text}
 )
-_MEDIUM = vol.Schema({vol.Required(CONTENT_ID): cv.string}, extra=vol.REMOVE_EXTRA)
+_MEDIUM = vol.Schema({vol.Required(CONTENT_ID): whole_text}, extra=vol.REMOVE_EXTRA)
 
 # Of whom it is asked, and within which bounds.
 ROUTE_FIELDS: dict[vol.Marker, Any] = {
-    vol.Optional(Field.POOL): cv.string,
+    vol.Optional(Field.POOL): whole_text,
     vol.Optional(Field.PROVIDER): _PROVIDERS,
-    vol.Optional(Field.MODEL): cv.string,
+    vol.Optional(Field.MODEL): whole_text,
     vol.Optional(Field.PREFER): _PROVIDERS,
     vol.Optional(Field.EXCLUDE): _PROVIDERS,
-    vol.Optional(Field.STRATEGY): cv.string,
-    vol.Optional(Field.MAX_COST): vol.All(vol.Coerce(float), vol.Range(min=0)),
+    vol.Optional(Field.STRATEGY): whole_text,
+    vol.Optional(Field.MAX_COST): vol.All(vol.Coerce(float), vol.Range(min=0, max=MOST_DOLLARS)),
     vol.Optional(Field.MAX_LATENCY): vol.All(vol.Coerce(float), vol.Range(min=0.1, max=_LONGEST_TIMEOUT)),
     vol.Optional(Field.ATTEMPTS): vol.All(vol.Coerce(int), vol.Range(min=1, max=20)),
     vol.Optional(Field.TIMEOUT): seconds(_LONGEST_TIMEOUT),
     vol.Optional(Field.LOCAL_ONLY): cv.boolean,
-    vol.Optional(Field.LABEL): vol.All(cv.string, vol.Length(max=64)),
+    vol.Optional(Field.LABEL): vol.All(whole_text, vol.Length(max=64)),
 }
 # What is asked besides the prompt.
 CHAT_FIELDS: dict[vol.Marker, Any] = {
-    vol.Optional(Field.SYSTEM): cv.string,
+    vol.Optional(Field.SYSTEM): whole_text,
     vol.Optional(Field.IMAGES): cv.entity_ids,
     vol.Optional(Field.MEDIA): vol.All(cv.ensure_list, [_MEDIUM]),
-    vol.Optional(Field.FILES): vol.All(cv.ensure_list, [vol.All(cv.string, vol.Length(min=1, max=2_000))]),
+    vol.Optional(Field.FILES): vol.All(cv.ensure_list, [vol.All(whole_text, vol.Length(min=1, max=2_000))]),
     vol.Optional(Field.STRUCTURE): structure,
     vol.Optional(Field.HISTORY): vol.All([_TURN], vol.Length(max=_MOST_TURNS)),
     vol.Optional(Field.TRIM): cv.boolean,
-    vol.Optional(Field.CONVERSATION): vol.All(cv.string, vol.Length(min=1, max=128)),
+    vol.Optional(Field.CONVERSATION): vol.All(whole_text, vol.Length(min=1, max=128)),
     vol.Optional(Field.NEEDS): vol.All(cv.ensure_list, [vol.In(_NEEDS)]),
     vol.Optional(Field.MAX_TOKENS): vol.All(vol.Coerce(int), vol.Range(min=1, max=_MOST_TOKENS)),
     vol.Optional(Field.TEMPERATURE): vol.All(vol.Coerce(float), vol.Range(min=0, max=2)),
@@ -137,9 +126,9 @@ CHAT_FIELDS: dict[vol.Marker, Any] = {
     vol.Optional(Field.REASONING): vol.In(["low", "medium", "high"]),
     vol.Optional(Field.CACHE): vol.In([mode.value for mode in CacheMode]),
     vol.Optional(Field.STALE_OK): cv.boolean,
-    vol.Optional(Field.DEFAULT_TEXT): cv.string,
+    vol.Optional(Field.DEFAULT_TEXT): whole_text,
 }
-PROMPT_FIELDS: dict[vol.Marker, Any] = {vol.Required(Field.PROMPT): cv.string, **CHAT_FIELDS, **ROUTE_FIELDS}
+PROMPT_FIELDS: dict[vol.Marker, Any] = {vol.Required(Field.PROMPT): whole_text, **CHAT_FIELDS, **ROUTE_FIELDS}
 
 
 async def returned(hub: Hub, wish: str, answer: Awaitable[dict[str, Any]]) -> dict[str, Any]:
@@ -147,16 +136,17 @@ async def returned(hub: Hub, wish: str, answer: Awaitable[dict[str, Any]]) -> di
     try:
         return await answer
     except RequestFailed as err:
-        exception = to_exception(err, hub.name_of)
+        exception = to_exception(err, hub.name_of, hub.wording)
         if wish == OnError.RETURN:
-            return refusal_data(err, exception, hub.name_of)
+            return refusal_data(err, exception, hub.name_of, hub.wording)
         raise exception from err
     except Unauthorized:
         raise
     except HomeAssistantError as err:
         if wish == OnError.RETURN:
             return {
-                "error": {"code": err.translation_key, "failure": None, "message": str(err), "free_at": None},
+                "error": {"code": err.translation_key, "message": str(err)}
+                | dict.fromkeys(("failure", "bucket", "free_at")),
                 "attempts": [],
             }
         raise
@@ -236,6 +226,7 @@ async def embedding_request(hub: Hub, call: ServiceCall, texts: list[str], data:
 
 async def _request(hub: Hub, call: ServiceCall, data: Mapping[str, Any]) -> Request:
     """Return a request without what is asked: who asks, of whom, within which bounds."""
+    await hub.in_step()
     max_cost = data.get(Field.MAX_COST)
 
     def providers(field: Field) -> tuple[str, ...]:
@@ -246,7 +237,7 @@ async def _request(hub: Hub, call: ServiceCall, data: Mapping[str, Any]) -> Requ
         caller=await caller_of(call.hass, call.context),
         messages=(),
         pins=Pins(
-            pool=pool_id(hub, data[Field.POOL]) if Field.POOL in data else None,
+            pool=pool_or_all(hub, data[Field.POOL]) if Field.POOL in data else None,
             providers=providers(Field.PROVIDER),
             models=(data[Field.MODEL],) if Field.MODEL in data else (),
             prefer=providers(Field.PREFER),

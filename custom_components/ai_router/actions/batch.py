@@ -13,8 +13,8 @@ from ..answers import reply_data
 from ..callers import loaded
 from ..const import CURRENCY, DOMAIN
 from ..hub import Hub
-from ..routing.model import Priority, tighter
 from ..routing.refusals import RefusalCode, RequestFailed
+from ..routing.request import Priority, tighter
 from .asking import (
     CHAT_FIELDS,
     PROMPT_FIELDS,
@@ -133,7 +133,7 @@ class _Batch:
         left = self._end - self._hub.hass.loop.time()
         bounds = replace(request.bounds, timeout=tighter(prompt.get(Field.TIMEOUT), left))
         reply = await self._hub.router.process(replace(request, bounds=bounds, priority=Priority.BATCH))
-        return reply_data(reply, self._hub.name_of, pictures_in(request))
+        return reply_data(reply, self._hub.name_of, self._hub.wording, pictures_in(request))
 
     def _tell(self) -> None:
         """Say how far it is: numbers and the caller's own label, nothing of what was asked or answered."""

@@ -10,10 +10,11 @@ from ..answers import reply_data
 from ..callers import loaded
 from ..const import DOMAIN
 from ..hub import Hub
-from ..routing.model import Vector
+from ..routing.call import Vector
 from ..routing.outcome import Reply
 from ..routing.similarity import find_nearest
 from .asking import ROUTE_FIELDS, Field, embedding_request, on_error, returned
+from .texts import whole_text
 
 _EMBED, _FIND = "embed", "find_similar"
 _TEXTS, _QUERY, _LIMIT, _LEAST = "texts", "query", "limit", "min_similarity"
@@ -26,13 +27,13 @@ _TOLD = ("provider", "model", "pool", "request_id", "usage", "cost", "latency_ms
 
 
 def _texts(most: int) -> dict[vol.Marker, Any]:
-    return {vol.Required(_TEXTS): vol.All(cv.ensure_list, vol.Length(min=1, max=most), [cv.string])}
+    return {vol.Required(_TEXTS): vol.All(cv.ensure_list, vol.Length(min=1, max=most), [whole_text])}
 
 
 _EMBED_SCHEMA = vol.Schema({**_texts(_MOST_EMBEDDED), **ROUTE_FIELDS, **on_error()})
 _FIND_SCHEMA = vol.Schema(
     {
-        vol.Required(_QUERY): cv.string,
+        vol.Required(_QUERY): whole_text,
         **_texts(_MOST_SEARCHED),
         vol.Optional(_LIMIT, default=_USUAL_MATCHES): vol.All(vol.Coerce(int), vol.Range(min=1, max=_MOST_SEARCHED)),
         vol.Optional(_LEAST, default=-1): vol.All(vol.Coerce(float), vol.Range(min=-1, max=1)),
@@ -80,5 +81,5 @@ def _as_lists(vectors: tuple[Vector, ...]) -> list[list[float]]:
 
 
 def _told(hub: Hub, reply: Reply) -> dict[str, Any]:
-    told = reply_data(reply, hub.name_of, 0)
+    told = reply_data(reply, hub.name_of, hub.wording, 0)
     return {name: told[name] for name in _TOLD}

@@ -52,6 +52,7 @@ def async_setup_estimate(hass: HomeAssistant) -> None:
 
 async def _async_estimate(call: ServiceCall) -> ServiceResponse:
     hub, data = loaded(call.hass), call.data
+    await hub.in_step()
     embeds = "embeddings" in data[_NEEDS]
     needs = Capability.NONE if embeds else Capability.CHAT
     for name in data[_NEEDS]:

@@ -19,6 +19,7 @@ from ..routing.experiments import ArmReport, Mean
 from ..routing.ports import LedgerUnavailable
 from ..storage import metrics
 from .periods import PERIOD_FIELDS, Days, days_of
+from .texts import whole_text
 
 GET_METRICS, GET_EXPERIMENT, SCORE = "get_metrics", "get_experiment", "score"
 BY, PROVIDER, MODEL, INTERVAL, POOL = "by", "provider", "model", "interval", "pool"
@@ -32,14 +33,14 @@ _METRICS_SCHEMA = vol.Schema(
     {
         **PERIOD_FIELDS,
         vol.Optional(BY, default=["provider"]): vol.All(cv.ensure_list, [vol.In(list(_DIMENSIONS))], vol.Unique()),
-        vol.Optional(PROVIDER): cv.string,
-        vol.Optional(MODEL): cv.string,
+        vol.Optional(PROVIDER): whole_text,
+        vol.Optional(MODEL): whole_text,
         vol.Optional(INTERVAL): vol.All(vol.Coerce(int), vol.Range(min=1, max=1_440)),
     }
 )
-_EXPERIMENT_SCHEMA = vol.Schema({vol.Required(POOL): cv.string})
+_EXPERIMENT_SCHEMA = vol.Schema({vol.Required(POOL): whole_text})
 _SCORE_SCHEMA = vol.Schema(
-    {vol.Required(REQUEST_ID): cv.string, vol.Required(VALUE): vol.All(vol.Coerce(float), vol.Range(min=0, max=1))}
+    {vol.Required(REQUEST_ID): whole_text, vol.Required(VALUE): vol.All(vol.Coerce(float), vol.Range(min=0, max=1))}
 )
 
 
@@ -109,11 +110,13 @@ def _names(hub: Hub, rows: Sequence[metrics.Quality]) -> list[dict[str, Any]]:
 async def _timeline(
     hub: Hub, days: Days, seconds: int, provider: str | None, model: str | None
 ) -> list[dict[str, Any]]:
-    zone = hub.router.admission.calendar.zone
-    begin = datetime.fromisoformat(days.first).replace(tzinfo=zone).timestamp()
-    after = datetime.fromisoformat(days.last).replace(tzinfo=zone) + timedelta(days=1)
+    calendar, now = hub.router.admission.calendar, hub.clock.now()
+    begin = datetime.fromisoformat(days.first).replace(tzinfo=calendar.zone).timestamp()
+    # No day comes after the last that can be written.
+    last = min(days.last, calendar.day(now))
+    after = datetime.fromisoformat(last).replace(tzinfo=calendar.zone) + timedelta(days=1)
     # The second that is under way is part of it.
-    end = max(begin, min(after.timestamp(), hub.clock.now() + 1))
+    end = max(begin, min(after.timestamp(), now + 1))
     if end - begin > seconds * metrics.TIMELINE_INTERVALS:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
@@ -173,7 +176,7 @@ def _mean(mean: Mean, unit: float = 1.0) -> JsonObjectType:
 
 
 async def _async_score(call: ServiceCall) -> None:
-    if not loaded(call.hass).router.score(call.data[REQUEST_ID], call.data[VALUE]):
+    if not loaded(call.hass).score(call.data[REQUEST_ID], call.data[VALUE]):
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="request_not_known",

@@ -10,7 +10,7 @@ from ..answers import plan_data, reply_data
 from ..callers import loaded
 from ..const import DOMAIN
 from ..hub import Hub
-from ..routing.model import Priority
+from ..routing.request import Priority
 from .asking import PROMPT_FIELDS, Field, chat_request, on_error, pictures_in, returned
 
 PROCESS = "process"
@@ -42,6 +42,6 @@ async def _process(hub: Hub, call: ServiceCall) -> dict[str, Any]:
     data = call.data
     request = await chat_request(hub, call, data)
     if data[_DRY_RUN]:
-        return plan_data(hub.router.plan(request), hub.name_of, request.id)
+        return plan_data(hub.router.plan(request), hub.name_of, hub.wording, request.id)
     reply = await hub.router.process(request)
-    return reply_data(reply, hub.name_of, pictures_in(request))
+    return reply_data(reply, hub.name_of, hub.wording, pictures_in(request))

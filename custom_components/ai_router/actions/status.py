@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import voluptuous as vol
+from homeassistant.auth.models import User
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
 from homeassistant.exceptions import Unauthorized
 from homeassistant.helpers import config_validation as cv
@@ -12,26 +13,29 @@ from homeassistant.util import dt as dt_util
 from ..answers import money
 from ..callers import caller_of, calling_user, loaded, provider_id
 from ..const import CURRENCY, DOMAIN
+from ..flows.fields import household
 from ..hub import Hub
 from ..routing.breaker import BreakerState
 from ..routing.budgets import MoneyBucket
 from ..routing.config import ProviderConfig
-from ..routing.fleet import provider_money, router_money
+from ..routing.fleet import pool_money, provider_money, request_money, router_money, target_of
 from ..routing.limits import LimitStatus
-from ..routing.model import Bounds, Message, Model, Pins, Request, Role, Target, Text
+from ..routing.model import Message, Model, Role, Target, Text
 from ..routing.refusals import RequestFailed
-from ..routing.tickets import BucketKey
+from ..routing.request import Bounds, Caller, Pins, Request
+from ..routing.tickets import BucketKey, Scope
 from ..stored_models import CAPABILITIES
 from .asking import new_id
+from .texts import whole_text
 
 GET_STATUS, CHECK_HEALTH = "get_status", "check_health"
 PROVIDER, DEEP = "provider", "deep"
 _DEEP_PROMPT = "Reply with the word OK."
 _DEEP_TOKENS = 16
 
-_STATUS_SCHEMA = vol.Schema({vol.Optional(PROVIDER): vol.All(cv.ensure_list, [cv.string])})
+_STATUS_SCHEMA = vol.Schema({vol.Optional(PROVIDER): vol.All(cv.ensure_list, [whole_text])})
 _CHECK_SCHEMA = vol.Schema(
-    {vol.Optional(PROVIDER): vol.All(cv.ensure_list, [cv.string]), vol.Optional(DEEP, default=False): cv.boolean}
+    {vol.Optional(PROVIDER): vol.All(cv.ensure_list, [whole_text]), vol.Optional(DEEP, default=False): cv.boolean}
 )
 
 
@@ -55,6 +59,7 @@ def _chosen(hub: Hub, call: ServiceCall) -> list[ProviderConfig]:
 
 async def _async_get_status(call: ServiceCall) -> ServiceResponse:
     hub = loaded(call.hass)
+    await hub.in_step()
     router, config = hub.router, hub.router.config
     overall = router.overall_health()
     user = await calling_user(call.hass, call.context)
@@ -65,7 +70,15 @@ async def _async_get_status(call: ServiceCall) -> ServiceResponse:
         "under_way": router.under_way,
         "budgets": _budgets(hub, router_money(config)),
         "providers": [_provider(hub, provider) for provider in _chosen(hub, call)],
-        "pools": [{"name": pool.name, "strategy": pool.strategy or config.strategy} for pool in config.pools.values()],
+        "pools": [
+            {
+                "name": pool.name,
+                "strategy": pool.strategy or config.strategy,
+                "budgets": _budgets(hub, pool_money(pool)),
+            }
+            for pool in config.pools.values()
+        ],
+        **await _shares(hub, user),
         "cache": {
             "use": config.cache.use.value,
             "hits": cache.hits,
@@ -90,6 +103,18 @@ def _configuration(hub: Hub) -> dict[str, Any]:
         "timeout": config.bounds.timeout,
         "max_tokens": config.max_output,
         "rules": [{"name": rule.name, "enabled": rule.enabled} for rule in config.rules],
+    }
+
+
+async def _shares(hub: Hub, user: User | None) -> dict[str, Any]:
+    """Tell of the budgets of labels, and of those of people: who is no admin sees the own ones."""
+    config = hub.router.config
+    names = await household(hub.hass) if user is None or user.is_admin else {user.id: user.name}
+    people = {names[each]: request_money(config, Caller(each), None) for each in names}
+    labels = {label: request_money(config, Caller(), label) for label in config.label_budgets}
+    return {
+        "people": [{"name": name, "budgets": _budgets(hub, keys)} for name, keys in people.items() if keys],
+        "labels": [{"label": label, "budgets": _budgets(hub, keys)} for label, keys in labels.items() if keys],
     }
 
 
@@ -142,6 +167,7 @@ def _provider(hub: Hub, provider: ProviderConfig) -> dict[str, Any]:
 
 def _limit(status: LimitStatus) -> dict[str, Any]:
     return {
+        "model": target_of(status.key).model_id if status.key.scope is Scope.TARGET else None,
         "unit": status.key.unit.value,
         "window": status.key.window.value,
         "limit": status.limit,
@@ -179,6 +205,7 @@ def _model(hub: Hub, provider: ProviderConfig, model: Model) -> dict[str, Any]:
 
 async def _async_check(call: ServiceCall) -> ServiceResponse:
     hub = loaded(call.hass)
+    await hub.in_step()
     deep = call.data[DEEP]
     user = await calling_user(call.hass, call.context)
     if deep and user is not None and not user.is_admin:

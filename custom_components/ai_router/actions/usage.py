@@ -14,11 +14,13 @@ from ..answers import money
 from ..callers import calling_user, loaded, provider_id, user_names
 from ..const import CURRENCY, DOMAIN
 from ..hub import Hub
+from ..pictures_of_media import is_allowed_path
 from ..routing.ports import LedgerUnavailable
 from ..storage import usage
 from ..storage.export import TooManyRows, export
 from ..storage.queries import UsageRow
 from .periods import PERIOD_FIELDS, Days, days_of
+from .texts import whole_text
 
 GET_USAGE, EXPORT_USAGE = "get_usage", "export_usage"
 BY, TOP, PROVIDER, LABEL, FILE = "by", "top", "provider", "label", "file"
@@ -41,11 +43,11 @@ _USAGE_SCHEMA = vol.Schema(
         **PERIOD_FIELDS,
         vol.Optional(BY, default=list): vol.All(cv.ensure_list, [vol.In(list(_DIMENSIONS))], vol.Unique()),
         vol.Optional(TOP, default=_MOST_ROWS): vol.All(vol.Coerce(int), vol.Range(min=1, max=_MOST_ROWS)),
-        vol.Optional(PROVIDER): cv.string,
-        vol.Optional(LABEL): cv.string,
+        vol.Optional(PROVIDER): whole_text,
+        vol.Optional(LABEL): whole_text,
     }
 )
-_EXPORT_SCHEMA = vol.Schema({**PERIOD_FIELDS, vol.Optional(FILE): cv.string})
+_EXPORT_SCHEMA = vol.Schema({**PERIOD_FIELDS, vol.Optional(FILE): whole_text})
 
 
 @callback
@@ -110,10 +112,10 @@ async def _only(hub: Hub, call: ServiceCall) -> dict[str, str]:
 
 
 async def _names(hub: Hub) -> dict[str, Mapping[str, str]]:
-    config = hub.router.config
+    names = hub.names.all()
     return {
-        "provider": {provider.id: provider.name for provider in config.providers.values()},
-        "pool": {pool.id: pool.name for pool in config.pools.values()},
+        "provider": names,
+        "pool": names,
         "user": await user_names(hub.hass),
     }
 
@@ -168,8 +170,7 @@ async def _async_export_usage(call: ServiceCall) -> ServiceResponse:
 
 
 async def _export_names(hub: Hub) -> dict[str, str]:
-    names = await _names(hub)
-    return {**names["provider"], **names["user"]}
+    return {**hub.names.all(), **await user_names(hub.hass)}
 
 
 async def _to_text(hub: Hub, days: Days) -> ServiceResponse:
@@ -181,13 +182,17 @@ async def _to_text(hub: Hub, days: Days) -> ServiceResponse:
     return {"from": days.first, "to": days.last, "rows": text.count("\r\n") - 1, "csv": text}
 
 
+def _are_allowed(hass: HomeAssistant, *paths: Path) -> bool:
+    return all(is_allowed_path(hass, path) for path in paths)
+
+
 async def _to_file(hub: Hub, days: Days, name: str) -> ServiceResponse:
     path = Path(hub.hass.config.path(name))
-    if not hub.hass.config.is_allowed_path(str(path)):
+    part = Path(f"{path}.part")
+    if not await hub.hass.async_add_executor_job(_are_allowed, hub.hass, path, part):
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="path_not_allowed", translation_placeholders={"path": name}
         )
-    part = path.with_name(f"{path.name}.part")
     rows = -1
     try:
         file = await hub.hass.async_add_executor_job(lambda: part.open("w", encoding="utf-8", newline=""))

@@ -1,5 +1,6 @@
 """Pushes what the dashboard cards show to whoever looks at them: all of it first, then what has changed."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +12,22 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import DOMAIN
 from ..hub import Hub
 from ..routing.ports import CoreEvent, RequestEnded
+from ..wording import Wording
 from .overview import NOT_SET_UP, overview
 from .recent_requests import RecentRequests
 
 _PUSH_SECONDS = 2.0
 _MOST_VIEWERS = 500
 
-type Viewer = tuple[ActiveConnection, int]
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """Who looks, in which language, and what he has seen; without `words` he has not been greeted yet."""
+
+    connection: ActiveConnection
+    message_id: int
+    words: Wording | None = None
+    seen: dict[str, Any] = field(default_factory=dict)
 
 
 class Feed:
@@ -33,7 +43,7 @@ class Feed:
         self._hub: Hub | None = None
         self._entry_id: str | None = None
         self._requests = RecentRequests()
-        self._seen: dict[Viewer, dict[str, Any]] = {}
+        self._viewers: set[Viewer] = set()
         self._pending: CALLBACK_TYPE | None = None
         self._due = 0.0
         self._last = float("-inf")
@@ -59,7 +69,7 @@ class Feed:
     @callback
     def _hear(self, event: CoreEvent) -> None:
         if isinstance(event, RequestEnded) and self._hub is not None:
-            self._requests.add(event, self._hub.clock.now(), self._hub.provider_name)
+            self._requests.add(event, self._hub.clock.now(), self._hub.name_of)
             self.push_soon()
 
     @callback
@@ -70,25 +80,26 @@ class Feed:
     # --- viewers -------------------------------------------------------------------------------------
 
     @callback
-    def add(self, connection: ActiveConnection, message_id: int) -> CALLBACK_TYPE | None:
-        """Take one more viewer, and return how it leaves; None where there are too many already."""
-        if len(self._seen) >= _MOST_VIEWERS:
-            return None
-        viewer = (connection, message_id)
-        self._seen[viewer] = {}
-
-        @callback
-        def leave() -> None:
-            self._seen.pop(viewer, None)
-            if not self._seen:
-                self._cancel()
-
-        return leave
+    def add(self, viewer: Viewer) -> bool:
+        """Take one more viewer, unless there are too many already."""
+        if len(self._viewers) >= _MOST_VIEWERS:
+            return False
+        self._viewers.add(viewer)
+        return True
 
     @callback
-    def greet(self, connection: ActiveConnection, message_id: int) -> None:
-        """Show a new viewer everything."""
-        self._show((connection, message_id), self._overview())
+    def remove(self, viewer: Viewer) -> None:
+        """Let a viewer go."""
+        self._viewers.discard(viewer)
+        if not self._viewers:
+            self._cancel()
+
+    @callback
+    def greet(self, viewer: Viewer, words: Wording) -> None:
+        """Show a new viewer everything in his language, unless he has gone in the meantime."""
+        if viewer in self._viewers:
+            viewer.words = words
+            self._show(viewer, words, self._overview())
 
     # --- pushing -------------------------------------------------------------------------------------
 
@@ -98,7 +109,7 @@ class Feed:
         self._push_in(0.0)
 
     def _push_in(self, wait: float) -> None:
-        if not self._seen:
+        if not self._viewers:
             return
         now = self._hass.loop.time()
         due = max(now + wait, self._last + _PUSH_SECONDS)
@@ -112,12 +123,13 @@ class Feed:
     @callback
     def _push(self, _: datetime | None = None) -> None:
         self._cancel()
-        if not self._seen:
+        if not self._viewers:
             return
         self._last = self._hass.loop.time()
         shared = self._overview()
-        for viewer in tuple(self._seen):
-            self._show(viewer, shared)
+        for viewer in tuple(self._viewers):
+            if viewer.words is not None:
+                self._show(viewer, viewer.words, shared)
 
     def _cancel(self) -> None:
         if self._pending is not None:
@@ -127,20 +139,16 @@ class Feed:
     def _overview(self) -> dict[str, Any]:
         return NOT_SET_UP if self._hub is None else overview(self._hub)
 
-    def _show(self, viewer: Viewer, shared: dict[str, Any]) -> None:
+    def _show(self, viewer: Viewer, words: Wording, shared: dict[str, Any]) -> None:
         """Send what a viewer has not seen yet; rights are looked at each time, they may have changed."""
-        seen = self._seen.get(viewer)
-        if seen is None:
-            return
-        connection, message_id = viewer
-        view = shared
+        view, seen = shared, viewer.seen
         if self._hub is not None:
-            user, requests = connection.user, self._requests
-            view = {**shared, "requests": requests.all() if user.is_admin else requests.of_user(user.id)}
+            user, recent = viewer.connection.user, self._requests
+            view = {**shared, "requests": recent.all(words) if user.is_admin else recent.of_user(user.id, words)}
         changed = {key: value for key, value in view.items() if key not in seen or seen[key] != value}
         if changed:
-            self._seen[viewer] = view
-            connection.send_event(message_id, changed)
+            viewer.seen = view
+            viewer.connection.send_event(viewer.message_id, changed)
 
 
 FEED: HassKey[Feed] = HassKey(f"{DOMAIN}.feed")

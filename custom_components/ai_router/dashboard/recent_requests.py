@@ -1,17 +1,22 @@
 """The last requests, as the dashboard cards tell of them: who answered, why and for how much; never their text."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..const import CURRENCY
+from ..routing.model import Target
 from ..routing.money import to_dollars
-from ..routing.outcome import Attempt, Reply
+from ..routing.outcome import Attempt
+from ..routing.plans import Plan
 from ..routing.ports import RequestEnded
+from ..wording import Wording
 
 KEPT = 20
 _USERS = 50
 _ATTEMPTS = 10
+_NOBODY = Target("", "")
 
 type Names = Callable[[str], str]
 
@@ -21,69 +26,114 @@ class RecentRequests:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._all: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._own: dict[str, deque[dict[str, Any]]] = {}
+        self._all: deque[_Ended] = deque(maxlen=KEPT)
+        self._own: dict[str, deque[_Ended]] = {}
 
     def add(self, event: RequestEnded, when: float, names: Names) -> None:
-        """Note a request that ended at a time (wall clock), with the names its providers have now."""
-        told = _told(event, when, names)
-        self._all.appendleft(told)
+        """Note a request that ended at a time (wall clock), with the names that things have now."""
+        ended = _ended(event, when, names)
+        self._all.appendleft(ended)
         user_id = event.request.caller.user_id
         if user_id is None:
             return
         own = self._own.pop(user_id, None) or deque(maxlen=KEPT)
-        own.appendleft(told)
+        own.appendleft(ended)
         self._own[user_id] = own  # last, so that the first one is who has asked nothing for the longest time
         if len(self._own) > _USERS:
             del self._own[next(iter(self._own))]
 
-    def all(self) -> list[dict[str, Any]]:
+    def all(self, words: Wording) -> list[dict[str, Any]]:
         """Return the house's last requests, the newest first."""
-        return list(self._all)
+        return [ended.told(words) for ended in self._all]
 
-    def of_user(self, user_id: str) -> list[dict[str, Any]]:
+    def of_user(self, user_id: str, words: Wording) -> list[dict[str, Any]]:
         """Return a user's own last requests, the newest first."""
-        return list(self._own.get(user_id, ()))
+        return [ended.told(words) for ended in self._own.get(user_id, ())]
 
 
-def _told(event: RequestEnded, when: float, names: Names) -> dict[str, Any]:
-    request, reply = event.request, event.reply
+@dataclass(slots=True)
+class _Ended:
+    """What is kept of a request, never its text: `plan` is that of an answer, None where there was none.
+
+    Most are never looked at: one is put into words when it is, once for each language.
+    """
+
+    request: str
+    label: str | None
+    source: str
+    when: float
+    latency: float
+    failure: str | None
+    attempts: Sequence[Attempt]
+    names: Mapping[str, str]
+    target: Target = _NOBODY
+    pool: str | None = None
+    plan: Plan | None = None
+    cached: bool = False
+    said: dict[str, dict[str, Any]] | None = None
+
+    def told(self, words: Wording) -> dict[str, Any]:
+        """Tell of it in a language."""
+        if self.said is None:
+            self.said = {}
+        told = self.said.get(words.language)
+        if told is None:
+            told = self.said[words.language] = self._tell(words)
+        return told
+
+    def _tell(self, words: Wording) -> dict[str, Any]:
+        failed = [attempt for attempt in self.attempts if attempt.outcome.failure is not None]
+        return {
+            "id": self.request,
+            "when": self.when,
+            "label": self.label,
+            "source": self.source,
+            **self._answered(words),
+            "cost": {
+                "amount": f"{to_dollars(sum(attempt.outcome.cost for attempt in self.attempts)):f}",
+                "currency": CURRENCY,
+                "estimated": any(attempt.outcome.estimated for attempt in self.attempts),
+            },
+            "latency": round(self.latency, 3),
+            "failure": self.failure,
+            "tried": [self._tried(attempt) for attempt in failed[-_ATTEMPTS:]],
+        }
+
+    def _answered(self, words: Wording) -> dict[str, Any]:
+        """Say who gave the answer and why that one: by which pool and which rule, if there is one."""
+        target, plan = self.target, self.plan
+        if plan is None or target == _NOBODY:
+            return {"provider": None, "model": None, "pool": None, "rule": None, "reason": None, "cached": False}
+        return {
+            "provider": self.names[target.provider_id],
+            "model": target.model_id,
+            "pool": None if self.pool is None else self.names[self.pool],
+            "rule": None if plan.rule is None else self.names[plan.rule],
+            "reason": words.reasons(next((each.reasons for each in plan.candidates if each.target == target), ())),
+            "cached": self.cached,
+        }
+
+    def _tried(self, attempt: Attempt) -> dict[str, Any]:
+        failure = attempt.outcome.failure
+        return {
+            "provider": self.names[attempt.target.provider_id],
+            "model": attempt.target.model_id,
+            "failure": None if failure is None else failure.cls.value,
+        }
+
+
+def _ended(event: RequestEnded, when: float, names: Names) -> _Ended:
+    request, reply, failure = event.request, event.reply, event.failure
+    caller = request.caller.source
     attempts = event.attempts if reply is None else reply.attempts
-    failed = [attempt for attempt in attempts if attempt.outcome.failure is not None]
-    return {
-        "id": request.id,
-        "when": when,
-        "label": request.label,
-        "source": request.caller.source,
-        **_answered(reply, names),
-        "cost": {
-            "amount": f"{to_dollars(sum(attempt.outcome.cost for attempt in attempts)):f}",
-            "currency": CURRENCY,
-            "estimated": any(attempt.outcome.estimated for attempt in attempts),
-        },
-        "latency": round(event.latency, 3),
-        "failure": event.failure,
-        "tried": [_tried(attempt, names) for attempt in failed[-_ATTEMPTS:]],
-    }
-
-
-def _answered(reply: Reply | None, names: Names) -> dict[str, Any]:
-    """Say who gave the answer and why that one."""
-    if reply is None or not reply.target.provider_id:
-        return {"provider": None, "model": None, "reason": None, "cached": False}
-    candidates = reply.plan.candidates
-    return {
-        "provider": names(reply.target.provider_id),
-        "model": reply.target.model_id,
-        "reason": next((each.reason for each in candidates if each.target == reply.target), None),
-        "cached": reply.cached,
-    }
-
-
-def _tried(attempt: Attempt, names: Names) -> dict[str, Any]:
-    failure = attempt.outcome.failure
-    return {
-        "provider": names(attempt.target.provider_id),
-        "model": attempt.target.model_id,
-        "failure": None if failure is None else failure.cls.value,
-    }
+    named = {attempt.target.provider_id: names(attempt.target.provider_id) for attempt in attempts}
+    if reply is None:
+        return _Ended(request.id, request.label, caller, when, event.latency, failure, attempts, named)
+    target, pool, plan = reply.target, reply.pool, reply.plan
+    for each in (target.provider_id, pool, plan.rule):
+        if each and each not in named:
+            named[each] = names(each)
+    return _Ended(
+        *(request.id, request.label, caller, when, event.latency, failure, attempts, named),
+        *(target, pool, plan, reply.cached),
+    )

@@ -21,9 +21,8 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
 )
 
-from ..const import Conf
+from ..const import MOST_DOLLARS, Conf
 
-MOST_DOLLARS = 1_000_000
 _BUDGETS = (Conf.BUDGET_DAY, Conf.BUDGET_WEEK, Conf.BUDGET_MONTH, Conf.BUDGET_TOTAL)
 BUDGET_KEYS = frozenset({*_BUDGETS, Conf.BUDGET_ONLY_WARNS})
 """All that the fields of budgets store."""

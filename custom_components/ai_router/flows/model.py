@@ -1,6 +1,7 @@
 """Changes what the household says of one model. The server need not be there: nothing of it is asked."""
 
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,9 +24,9 @@ class ModelSteps(ConfigSubentryFlow):
         """Begin with no model chosen."""
         self._model_id = ""
 
+    @abstractmethod
     def _loaded(self) -> RouterConfigEntry:
         """Return the entry as it is now. Aborts where it, or the provider, is gone."""
-        raise NotImplementedError
 
     async def async_step_choose_model(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask for the model."""

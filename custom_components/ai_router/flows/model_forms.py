@@ -24,7 +24,7 @@ PRICES = "prices"
 ABILITIES = "abilities"
 SIZES = "sizes"
 
-_PER_TOKENS = "USD / 1M"
+_PER_TOKENS = "USD / 1M tokens"
 _EACH = "USD"
 _PRICED_EACH = frozenset({"picture_price", "request_price"})
 # Who can be asked anything at all is the server's to say; these are where lists and names are often wrong.

@@ -45,16 +45,16 @@ class RouterOptionsFlow(OptionsFlow):
         """Ask for all options at once."""
         errors: dict[str, str] = {}
         stored = self.config_entry.options
-        shown = options_to_show(stored)
+        shown = options_to_show(self.hass, stored)
         if user_input is not None:
             shown = user_input
             try:
-                return self.async_create_entry(data=options_to_store(user_input, stored))
+                return self.async_create_entry(data=options_to_store(self.hass, user_input, stored))
             except FieldProblem as problem:
                 errors[problem.field] = problem.error
         elif self._preset is not None:
             shown = with_preset(shown, self._preset)
-        form = options_form(await household(self.hass, *named_users(stored)))
+        form = options_form(await household(self.hass, *named_users(stored)), stored)
         return self.async_show_form(
             step_id=_SETTINGS, data_schema=self.add_suggested_values_to_schema(form, shown), errors=errors
         )

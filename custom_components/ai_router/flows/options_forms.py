@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import voluptuous as vol
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import (
     BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -18,11 +21,20 @@ from homeassistant.helpers.selector import (
     TextSelector,
 )
 
-from ..const import ROUTER_STRATEGIES, Conf
+from ..const import MOST_DOLLARS, WEEKDAYS, Conf
+from ..lasting import entity_now, lasting_id
+from ..plug_ins import strategies
 from ..routing.breaker import DEFAULT_BREAKER
 from ..routing.budgets import AtCap
 from ..routing.cache import DEFAULT_CACHE, CacheUse
-from ..routing.config import DEFAULT_ATTEMPTS, DEFAULT_BOUNDS, DEFAULT_MAX_OUTPUT, EACH_USER
+from ..routing.config import (
+    DEFAULT_ATTEMPTS,
+    DEFAULT_BOUNDS,
+    DEFAULT_MAX_OUTPUT,
+    DEFAULT_REASONING_OUTPUT,
+    EACH_USER,
+)
+from ..routing.health import DEFAULT_HEALTH
 from ..routing.retries import DEFAULT_BACKOFF
 from ..settings import (
     DEFAULT_ALERT_AT,
@@ -35,7 +47,6 @@ from ..settings import (
 )
 from .fields import (
     BUDGET_KEYS,
-    MOST_DOLLARS,
     budget_fields,
     budgets_to_show,
     budgets_to_store,
@@ -67,9 +78,15 @@ _PLAIN: Final[Mapping[str, Mapping[Conf, Any]]] = {
         Conf.RETRY_LONGEST: DEFAULT_BACKOFF.longest,
         Conf.TIMEOUT: DEFAULT_BOUNDS.timeout,
         Conf.MAX_TOKENS: DEFAULT_MAX_OUTPUT,
+        Conf.REASONING_TOKENS: DEFAULT_REASONING_OUTPUT,
     },
     ACCESS: {Conf.LOCAL_ONLY: False},
-    MONEY: {Conf.AT_CAP: AtCap.FREE.value, Conf.ALERT_AT: DEFAULT_ALERT_AT, Conf.WORST_CASE: False},
+    MONEY: {
+        Conf.AT_CAP: AtCap.FREE.value,
+        Conf.ALERT_AT: DEFAULT_ALERT_AT,
+        Conf.WORST_CASE: False,
+        Conf.WEEK_START: WEEKDAYS[0],
+    },
     CACHE: {
         Conf.CACHE: DEFAULT_CACHE.use.value,
         Conf.CACHE_MINUTES: round(DEFAULT_CACHE.ttl / 60),
@@ -79,9 +96,16 @@ _PLAIN: Final[Mapping[str, Mapping[Conf, Any]]] = {
     },
     HEALTH: {
         Conf.HEALTH_INTERVAL: DEFAULT_HEALTH_INTERVAL,
+        Conf.DEGRADED_ERRORS: round(DEFAULT_HEALTH.degraded_share * 100),
+        Conf.UNHEALTHY_ERRORS: round(DEFAULT_HEALTH.unhealthy_share * 100),
+        Conf.SLOW_SECONDS: None,
         Conf.BREAKER_FAILURES: DEFAULT_BREAKER.failures,
+        Conf.BREAKER_RATIO: round(DEFAULT_BREAKER.ratio * 100),
         Conf.BREAKER_SECONDS: DEFAULT_BREAKER.open_seconds,
+        Conf.BREAKER_GROWTH: DEFAULT_BREAKER.growth,
         Conf.BREAKER_LONGEST: DEFAULT_BREAKER.longest_open_seconds,
+        Conf.BREAKER_PROBES: DEFAULT_BREAKER.probes,
+        Conf.BREAKER_MODELS: DEFAULT_BREAKER.provider_targets,
     },
     DATA: {
         Conf.RETENTION_DAYS: DEFAULT_RETENTION_DAYS,
@@ -96,6 +120,7 @@ _STORED_BY_FORM: Final = frozenset(
         *(key for keys in _PLAIN.values() for key in keys),
         *BUDGET_KEYS,
         Conf.USERS,
+        Conf.AUTOMATIONS,
         Conf.MAX_COST,
         Conf.UNKNOWN_PRICE_HOLD,
         Conf.USER_BUDGETS,
@@ -139,23 +164,32 @@ PRESETS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
 # --- fields ----------------------------------------------------------------------------------------
 
 
-def options_form(people: Mapping[str, str]) -> vol.Schema:
-    """Ask for all options at once."""
+def options_form(people: Mapping[str, str], stored: Mapping[str, Any]) -> vol.Schema:
+    """Ask for all options at once; what is `stored` can be kept, also where it cannot be chosen anew."""
     selectors: dict[Conf, Any] = {
-        Conf.STRATEGY: choice(ROUTER_STRATEGIES, "strategy"),
+        Conf.STRATEGY: choice(strategies(stored.get(Conf.STRATEGY)), "strategy"),
         Conf.ATTEMPTS: whole(1, 20),
         Conf.RETRY_BASE: number(0, 60, "s"),
         Conf.RETRY_LONGEST: number(0, 600, "s"),
         Conf.TIMEOUT: whole(1, 3_600, "s"),
         Conf.MAX_TOKENS: whole(1, 1_000_000),
+        Conf.REASONING_TOKENS: whole(1, 1_000_000),
         Conf.AT_CAP: choice(list(AtCap), "at_cap"),
         Conf.ALERT_AT: whole(1, 100, "%"),
+        Conf.WEEK_START: choice(WEEKDAYS, "weekday"),
         Conf.CACHE: choice(list(CacheUse), "cache"),
         Conf.CACHE_MINUTES: whole(1, 527_040, "min"),
         Conf.CACHE_MEMORY: whole(1, 256, "MB"),
         Conf.CACHE_DISK: whole(1, 4_096, "MB"),
         Conf.HEALTH_INTERVAL: whole(0, 86_400, "s"),
+        Conf.DEGRADED_ERRORS: whole(1, 100, "%"),
+        Conf.UNHEALTHY_ERRORS: whole(1, 100, "%"),
+        Conf.SLOW_SECONDS: number(0.1, 3_600, "s"),
         Conf.BREAKER_FAILURES: whole(1, 100),
+        Conf.BREAKER_RATIO: whole(1, 100, "%"),
+        Conf.BREAKER_GROWTH: number(1, 10),
+        Conf.BREAKER_PROBES: whole(1, 20),
+        Conf.BREAKER_MODELS: whole(1, 100),
         Conf.BREAKER_SECONDS: whole(1, 3_600, "s"),
         Conf.BREAKER_LONGEST: whole(1, 86_400, "s"),
         Conf.RETENTION_DAYS: whole(1, 3_650, "d"),
@@ -172,6 +206,8 @@ def options_form(people: Mapping[str, str]) -> vol.Schema:
         for part, keys in _PLAIN.items()
     }
     fields[ACCESS][vol.Optional(Conf.USERS.value)] = named(people, several=True)
+    automations = EntitySelectorConfig(domain="automation", multiple=True)
+    fields[ACCESS][vol.Optional(Conf.AUTOMATIONS.value)] = EntitySelector(automations)
     fields[MONEY] = {
         **budget_fields(),
         vol.Optional(Conf.MAX_COST.value): dollars(),
@@ -211,7 +247,9 @@ def _amounts(whose: str, selector: Selector[Any]) -> ObjectSelector:
 # --- from the form to what is stored -----------------------------------------------------------------
 
 
-def options_to_store(form: Mapping[str, Mapping[str, Any]], before: Mapping[str, Any]) -> dict[str, Any]:
+def options_to_store(
+    hass: HomeAssistant, form: Mapping[str, Mapping[str, Any]], before: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the options; what no form asks for is kept. Raises `FieldProblem`, which names the section."""
     _check(form)
     money = form[MONEY]
@@ -225,6 +263,8 @@ def options_to_store(form: Mapping[str, Mapping[str, Any]], before: Mapping[str,
         stored[Conf.MAX_COST.value] = decimal_text(money[Conf.MAX_COST])
     if users := form[ACCESS].get(Conf.USERS):
         stored[Conf.USERS.value] = users
+    if automations := form[ACCESS].get(Conf.AUTOMATIONS):
+        stored[Conf.AUTOMATIONS.value] = [lasting_id(hass, entity_id) for entity_id in automations]
     shares = form[SHARES]
     each = {window: decimal_text(shares[name]) for name, window in _EACH.items() if name in shares}
     of_users = ({EACH_USER: each} if each else {}) | _amounts_to_store(shares, _OF_USERS)
@@ -242,6 +282,8 @@ def _check(form: Mapping[str, Mapping[str, Any]]) -> None:
         raise FieldProblem(ROUTING, "retry_backwards")
     if _backwards(health, HEALTH, Conf.BREAKER_SECONDS, Conf.BREAKER_LONGEST):
         raise FieldProblem(HEALTH, "breaker_backwards")
+    if _backwards(health, HEALTH, Conf.DEGRADED_ERRORS, Conf.UNHEALTHY_ERRORS):
+        raise FieldProblem(HEALTH, "errors_backwards")
     if form[DATA][Conf.EXACT_TOKENS] and form[ACCESS][Conf.LOCAL_ONLY]:
         raise FieldProblem(DATA, "exact_tokens_local")
 
@@ -270,7 +312,7 @@ def _amounts_to_store(form: Mapping[str, Any], key: str) -> dict[str, dict[str, 
 # --- from what is stored to the form -----------------------------------------------------------------
 
 
-def options_to_show(stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def options_to_show(hass: HomeAssistant, stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the stored options as the form shows them."""
     shown = {
         part: {key.value: value for key, usual in keys.items() if (value := stored.get(key, usual)) is not None}
@@ -286,6 +328,8 @@ def options_to_show(stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         shown[MONEY][Conf.MAX_COST.value] = float(stored[Conf.MAX_COST])
     if Conf.USERS in stored:
         shown[ACCESS][Conf.USERS.value] = stored[Conf.USERS]
+    if Conf.AUTOMATIONS in stored:
+        shown[ACCESS][Conf.AUTOMATIONS.value] = [entity_now(hass, lasting) for lasting in stored[Conf.AUTOMATIONS]]
     of_users = dict(stored.get(_OF_USERS, {}))
     each = of_users.pop(EACH_USER, {})
     shown[SHARES] = {name: float(each[window]) for name, window in _EACH.items() if window in each}

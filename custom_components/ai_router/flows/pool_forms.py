@@ -10,7 +10,8 @@ import voluptuous as vol
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.helpers.selector import BooleanSelector, TextSelector
 
-from ..const import ROUTER_STRATEGIES, SUBENTRY_POOL, SUBENTRY_PROVIDER, Conf
+from ..const import SUBENTRY_POOL, SUBENTRY_PROVIDER, Conf
+from ..plug_ins import strategies
 from ..routing.experiments import EXPERIMENT
 from .fields import (
     budget_fields,
@@ -31,7 +32,6 @@ BUDGETS = "budgets"
 BOUNDS = "bounds"
 # What a strategy's field says where the pool has none of its own.
 ROUTERS = "router"
-_STRATEGIES = (ROUTERS, *ROUTER_STRATEGIES, EXPERIMENT)
 # These share the requests out by weights.
 SHARING = frozenset({"weighted", EXPERIMENT})
 _POINTERS = (Conf.FALLBACK, Conf.AT_CAP)
@@ -78,10 +78,12 @@ def _reached(pool_id: str, leads: Mapping[str, Iterable[str]]) -> set[str]:
 def pool_form(entry: ConfigEntry[Any], own_id: str | None) -> vol.Schema:
     """Ask for everything about a pool but the weights."""
     further = named(further_pools(entry, own_id))
+    own = None if own_id is None else entry.subentries[own_id].data.get(STRATEGY)
+    offered = (ROUTERS, *strategies(own), EXPERIMENT)
     fields: dict[vol.Marker, Any] = {
         vol.Required(NAME): TextSelector(),
         vol.Required(MEMBERS): named(member_names(entry), several=True),
-        vol.Optional(STRATEGY, default=ROUTERS): choice(_STRATEGIES, "pool_strategy"),
+        vol.Optional(STRATEGY, default=ROUTERS): choice(offered, "pool_strategy"),
         vol.Optional(Conf.FALLBACK.value): further,
     }
     bounds = {

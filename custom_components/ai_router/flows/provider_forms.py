@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 import voluptuous as vol
@@ -66,7 +67,7 @@ _OLLAMA = "ollama"
 # Only here can a model be anybody's; elsewhere the list or the family tells who sees pictures.
 SHARED = "openai_compatible"
 _FEW = 3
-_PRICE_UNIT = "USD / 1M"
+_PRICE_UNIT = "USD / 1M tokens"
 _EACH = "USD"
 _DEMO_ERRORS = (
     FailureClass.TRANSIENT,
@@ -77,9 +78,10 @@ _DEMO_ERRORS = (
     FailureClass.MODEL_MISSING,
 )
 _MOST = 10_000_000
-_CAPS = (Conf.REQUESTS_PER_MINUTE, Conf.REQUESTS_PER_HOUR, Conf.BURST, Conf.TOKENS_PER_MINUTE, Conf.CONCURRENT)
+_CAPS = (Conf.REQUESTS_PER_MINUTE, Conf.BURST, Conf.REQUESTS_PER_HOUR, Conf.TOKENS_PER_MINUTE, Conf.CONCURRENT)
 _TIMEOUTS = (Conf.CONNECT_TIMEOUT, Conf.FIRST_TOKEN_TIMEOUT, Conf.IDLE_TIMEOUT, Conf.TOTAL_TIMEOUT)
-_PATIENCE = (*_TIMEOUTS, Conf.ATTEMPTS)
+_RETRIES = (Conf.RETRY_BASE, Conf.RETRY_LONGEST)
+_PATIENCE = (*_TIMEOUTS, Conf.ATTEMPTS, *_RETRIES)
 _LIMITS = (Conf.ENABLED, Conf.PRIORITY, Conf.WEIGHT, Conf.USERS, *_CAPS, *_PATIENCE)
 _STORED_BY_FORMS = frozenset(
     {
@@ -127,17 +129,20 @@ def _price_fields(kind: Kind) -> dict[vol.Marker, vol.All]:
 
 
 def _limits(people: Mapping[str, str]) -> dict[vol.Marker, Any]:
+    # What most households set stands first.
     fields: dict[vol.Marker, Any] = {
-        vol.Optional(Conf.ENABLED.value, default=True): BooleanSelector(),
         vol.Optional(Conf.PRIORITY.value, default=0): whole(0, 1_000),
+        **budget_fields(),
+        **{vol.Optional(key.value): whole(1, _MOST) for key in _CAPS},
         vol.Optional(Conf.WEIGHT.value, default=1.0): number(0, 1_000),
         vol.Optional(Conf.USERS.value): named(people, several=True),
-        **{vol.Optional(key.value): whole(1, _MOST) for key in _CAPS},
-        **budget_fields(),
+        vol.Optional(Conf.ENABLED.value, default=True): BooleanSelector(),
     }
     patience: dict[vol.Marker, Any] = {
         **{vol.Optional(key.value): number(0.1, 3_600, "s") for key in _TIMEOUTS},
         vol.Optional(Conf.ATTEMPTS.value): whole(1, 10),
+        vol.Optional(Conf.RETRY_BASE.value): number(0, 60, "s"),
+        vol.Optional(Conf.RETRY_LONGEST.value): number(0, 600, "s"),
     }
     return {vol.Required(LIMITS): folded(fields), vol.Required(PATIENCE): folded(patience)}
 
@@ -306,6 +311,8 @@ def limits_to_store(form: Mapping[str, Any]) -> dict[str, Any]:
     limits, patience = form[LIMITS], form[PATIENCE]
     if Conf.BURST in limits and Conf.REQUESTS_PER_MINUTE not in limits:
         raise FieldProblem(LIMITS, "burst_alone")
+    if patience.get(Conf.RETRY_BASE, 0) > patience.get(Conf.RETRY_LONGEST, inf):
+        raise FieldProblem(PATIENCE, "retry_backwards")
     stored = {key.value: each[key] for each in (limits, patience) for key in _LIMITS if key in each}
     if not stored.get(Conf.USERS):
         stored.pop(Conf.USERS.value, None)

@@ -1,0 +1,81 @@
+"""Puts the core's codes into words, in the household's language or in another one: only where somebody reads them."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from homeassistant.core import HomeAssistant
+from homeassistant.generated.languages import LANGUAGES
+from homeassistant.helpers.translation import async_get_cached_translations, async_get_translations
+
+from .const import DOMAIN
+from .routing.fleet import target_of
+from .routing.money import to_dollars
+from .routing.plans import Reason, Why
+from .routing.tickets import BucketKey, Scope
+
+_COMMON = f"component.{DOMAIN}.common."
+_FAILURES = f"component.{DOMAIN}.entity.sensor.health.state_attributes.reason.state."
+
+
+class Wording:
+    """The texts of one language. What has no text there, and none in English, is shown as its code."""
+
+    def __init__(self, hass: HomeAssistant, language: str | None = None) -> None:
+        """Speak a language that is loaded; the household's own always is."""
+        self.language = language or hass.config.language
+        self._texts = partial(async_get_cached_translations, hass, self.language)
+
+    def text(self, key: str, **values: object) -> str:
+        """Return a text of the translations' `common`, with values in their places."""
+        found = self._texts("common", DOMAIN).get(f"{_COMMON}{key}")
+        return _readable(key) if found is None else found.format(**values)
+
+    def failure(self, code: str) -> str:
+        """Say why an attempt failed, or a provider is ill, as the sensor of health does."""
+        return self._texts("entity", DOMAIN).get(f"{_FAILURES}{code}") or _readable(code)
+
+    def reasons(self, reasons: Sequence[Reason | str]) -> str | None:
+        """Say why a target stands where it stands in a plan."""
+        return ", ".join(map(self._reason, reasons)) or None
+
+    def _reason(self, reason: Reason | str) -> str:
+        if not isinstance(reason, Reason):
+            return str(reason)
+        because, number, share, seconds, price = reason
+        return self.text(
+            f"reason_{because}",
+            number=number,
+            share="" if share is None else f"{share:.0%}",
+            seconds="" if seconds is None else f"{seconds:.2f}",
+            price="" if price is None else f"{to_dollars(price):.6f}",
+        )
+
+    def bucket(self, key: BucketKey | None, names: Callable[[str], str]) -> str:
+        """Name a limit or a budget, with whose it is; `names` knows providers and pools by their ids."""
+        if key is None:
+            return self.text("bucket_unknown")
+        owner = key.id
+        if key.scope in (Scope.PROVIDER, Scope.POOL):
+            owner = names(key.id)
+        elif key.scope is Scope.TARGET:
+            provider_id, model_id = target_of(key)
+            owner = f"{names(provider_id)} / {model_id}"
+        elif key.scope in (Scope.ROUTER, Scope.USER):
+            owner = self.text(f"owner_{key.scope}")
+        return self.text(f"bucket_{key.unit}_{key.window}", owner=owner)
+
+    def left_out(self, why: Why) -> str:
+        """Say why a target is not in a plan."""
+        return self.text(f"left_out_{why}")
+
+
+async def wording_in(hass: HomeAssistant, language: str | None) -> Wording:
+    """Return the texts of any language; of the household's where it is not one that Home Assistant speaks."""
+    if language not in LANGUAGES:
+        return Wording(hass)
+    await async_get_translations(hass, language, "common", [DOMAIN])
+    return Wording(hass, language)
+
+
+def _readable(code: str) -> str:
+    return code.replace("_", " ")

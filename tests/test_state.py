@@ -1,0 +1,112 @@
+"""What the router knows outlives a power cut: it is on disk soon after it has changed, and found again."""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.ai_router.providers.demo import CHAT_MODEL
+from custom_components.ai_router.routing.breaker import BreakerState
+from custom_components.ai_router.routing.failures import FailureClass
+from custom_components.ai_router.routing.model import Target
+
+from .actions.calling import call
+from .household import ATTIC, CLOUD, ask, ask_in_vain, demo, move_in, pass_time
+
+DEAD = {"latency": 0, "success_rate": 0.0}
+POOL = ConfigSubentry(
+    data=MappingProxyType({"members": [{"provider": ATTIC}], "strategy": "experiment"}),
+    subentry_id="01POOL",
+    subentry_type="pool",
+    title="Trial",
+    unique_id=None,
+)
+
+
+@pytest.fixture
+async def entry(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
+    broken = demo("01BROKEN", "Broken", options=DEAD)
+    rejected = demo(CLOUD, "Cloud", options={**DEAD, "error": FailureClass.CREDENTIAL.value})
+    return await move_in(hass, freezer, demo(ATTIC, "Attic", options={"latency": 0}), broken, rejected, POOL)
+
+
+def on_disk(hass_storage: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(hass_storage["ai_router.state"]["data"]))
+
+
+async def score(hass: HomeAssistant, value: float) -> None:
+    reply = await call(hass, "process", prompt="Hi", pool="Trial")
+    data = {"request_id": reply["request_id"], "value": value}
+    await hass.services.async_call("ai_router", "score", data, blocking=True)
+
+
+async def test_a_score_is_on_disk_within_seconds(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any], entry: MockConfigEntry
+) -> None:
+    reply = await call(hass, "process", prompt="Hi", pool="Trial")
+    await pass_time(hass, freezer, 6)
+    (before,) = on_disk(hass_storage)["experiments"]
+    data = {"request_id": reply["request_id"], "value": 0.75}
+
+    await hass.services.async_call("ai_router", "score", data, blocking=True)
+    await pass_time(hass, freezer, 6)
+
+    (arm,) = on_disk(hass_storage)["experiments"]
+    assert (before[-1][0], arm[-1][0]) == (0, 1)
+    assert entry.runtime_data.router.experiment("01POOL")[0].score.mean == 0.75
+
+
+async def test_what_is_learned_is_on_disk_within_minutes(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
+) -> None:
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", options={"latency": 0}))
+    await ask(entry, ATTIC)
+    await pass_time(hass, freezer, 301)
+    await pass_time(hass, freezer, 6)
+
+    assert on_disk(hass_storage)["learned"] == json.loads(json.dumps(entry.runtime_data.router.memory.state()))
+    assert ATTIC in json.dumps(on_disk(hass_storage)["learned"])
+    del hass_storage["ai_router.state"]
+    await pass_time(hass, freezer, 301)
+    await pass_time(hass, freezer, 6)
+    assert "ai_router.state" not in hass_storage, "nothing new, nothing written"
+
+
+async def test_all_of_it_is_there_after_a_restart(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any], entry: MockConfigEntry
+) -> None:
+    await score(hass, 0.5)
+    await ask_in_vain(entry, CLOUD)
+    for _ in range(5):
+        await ask_in_vain(entry, "01BROKEN")
+    router = entry.runtime_data.router
+    target = Target("01BROKEN", CHAT_MODEL)
+    assert not router.admission.breakers.of(target).closed
+    known = json.loads(json.dumps(router.memory.state()))
+    told = router.experiment("01POOL")
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+
+    again = entry.runtime_data.router
+    assert again is not router
+    assert again.admission.breakers.of(target).state(again._clock.monotonic()) is BreakerState.OPEN
+    assert again.benches.all()[CLOUD, None].cls is FailureClass.CREDENTIAL
+    assert again.experiment("01POOL") == told
+    assert told[0].score.values == 1
+    assert json.loads(json.dumps(again.memory.state())) == known
+
+
+@pytest.mark.parametrize("stored", [{"learned": {"strategies": {"fastest": 1}, "usual": 5}}, {"learned": {}}])
+async def test_what_cannot_be_read_does_not_stop_it(
+    hass: HomeAssistant, hass_storage: dict[str, Any], stored: dict[str, Any]
+) -> None:
+    hass_storage["ai_router.state"] = {"version": 1, "minor_version": 1, "key": "ai_router.state", "data": stored}
+    entry = await move_in(hass, None, demo(ATTIC, "Attic", options={"latency": 0}))
+
+    assert (await ask(entry, ATTIC)).target.provider_id == ATTIC
