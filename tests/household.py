@@ -77,14 +77,14 @@ async def move_in(
     return entry
 
 
-async def ask(entry: MockConfigEntry, provider_id: str, prompt: str = "Hi") -> Reply:
-    """Put a request that only one provider may answer through the router. Raises `RequestFailed`."""
+async def ask(entry: MockConfigEntry, provider_id: str | None = None, prompt: str = "Hi") -> Reply:
+    """Put a request that any provider may answer, or only one, through the router. Raises `RequestFailed`."""
     reply: Reply = await entry.runtime_data.router.process(
         Request(
             id=f"request-{next(_numbers)}",
             caller=Caller(),
             messages=(Message(Role.USER, (Text(prompt),)),),
-            pins=Pins(providers=(provider_id,)),
+            pins=Pins(providers=() if provider_id is None else (provider_id,)),
         )
     )
     return reply

@@ -165,6 +165,26 @@ async def test_a_restart_keeps_what_was_spent_and_counted(hass: HomeAssistant, f
     assert after == before
 
 
+async def test_the_router_succeeds_where_another_provider_makes_it_good(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    dead = demo(ATTIC, "Attic", priority=9, options={"success_rate": 0, "latency": 0, "error": "overloaded"})
+    entry = await move_in(hass, freezer, dead, demo(CLOUD, "Cloud"))
+    for _ in range(3):
+        await ask(entry)
+    await pass_time(hass, freezer)
+    assert shown(hass, "attic_success_rate").state == "0.0"
+    assert shown(hass, "ai_router_success_rate").state == "100.0"
+
+    await ask_in_vain(entry, ATTIC)
+    await pass_time(hass, freezer)
+    assert shown(hass, "ai_router_success_rate").state == "75.0"
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await pass_time(hass, freezer)
+    assert shown(hass, "ai_router_success_rate").state == "75.0"
+
+
 # --- how providers do ----------------------------------------------------------------------------
 
 

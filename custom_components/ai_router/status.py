@@ -193,9 +193,6 @@ def snapshot(
     cache = router.answers.stats()
     day = tallies.of_day(router.admission.calendar.day(shown))
     money = _money(router, router_money(config), shown)
-    samples = [router.recent(provider_id) for provider_id in config.providers]
-    judged = [(recent.success_rate, recent.attempts) for recent in samples if recent.attempts]
-    attempts = sum(count for _, count in judged)
     return RouterStatus(
         health=overall.level,
         reason=overall.reason,
@@ -205,7 +202,7 @@ def snapshot(
         projected=tallies.projected(router, now),
         strategy=config.strategy,
         local_only=config.local_only,
-        success_rate=_percent(sum((rate or 0) * count for rate, count in judged) / attempts) if attempts else None,
+        success_rate=_percent(day.answered / day.requests) if day.requests else None,
         requests_today=day.requests,
         under_way=router.under_way,
         queued=router.queued,

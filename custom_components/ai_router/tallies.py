@@ -41,6 +41,7 @@ class Day:
     """The sums of one day, of the router, each provider and each pool."""
 
     requests: int = 0
+    answered: int = 0
     router: Tally = _NOTHING
     _providers: dict[str, Tally] = field(default_factory=dict)
     _pools: dict[str, Tally] = field(default_factory=dict)
@@ -63,6 +64,12 @@ class Day:
             self._pools[pool] = _add(self.of_pool(pool), more)
 
 
+    def count_request(self, ended: RequestEnded, day: str) -> None:
+        """Count a request that has ended, on this day; what another provider made good was answered all the same."""
+        self.requests += 1
+        self.answered += any(attempt.day == day and attempt.outcome.failure is None for attempt in ended.attempts)
+
+
 @dataclass(slots=True)
 class Tallies:
     """The sums of today and of the day before, which may still be under way, and what the days before have cost."""
@@ -77,7 +84,7 @@ class Tallies:
         costs, first_day = await known_costs(ledger.reader, day, week_start)
         total = await ledger.usage(day, day, ())
         known = Day(
-            await ledger.requests_on(day),
+            *await ledger.requests_on(day),
             _of_row(total[0]) if total else _NOTHING,
             _by_key(await ledger.usage(day, day, ("provider_id",))),
             _by_key(await ledger.usage(day, day, ("pool",))),
@@ -93,8 +100,8 @@ class Tallies:
         for day in booked_on(event):
             if isinstance(event, AttemptEnded):
                 self._day(day).count(event.attempt)
-            else:
-                self._day(day).requests += 1
+            elif isinstance(event, RequestEnded):
+                self._day(day).count_request(event, day)
 
     def _day(self, day: str) -> Day:
         found = self._days.get(day)

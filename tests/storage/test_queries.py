@@ -94,13 +94,17 @@ async def test_usage_takes_known_dimensions_only(ledger: SqliteLedger) -> None:
         await ledger.usage(TODAY, TODAY, ("day", "cost"))
 
 
-async def test_requests_on_counts_each_request_once(ledger: SqliteLedger) -> None:
+async def test_requests_on_counts_each_request_once_and_whether_it_was_answered(ledger: SqliteLedger) -> None:
     for number, (day, ago) in enumerate(((TODAY, 0), (TODAY, 0), (TODAY, 0), (YESTERDAY, 86_400))):
         ledger.settle(entry(request_id=f"request {number % 2}", day=day, started=NOW - ago), answered())
     await ledger.flush()
-    assert await ledger.requests_on(TODAY) == 2
-    assert await ledger.requests_on(YESTERDAY) == 1
-    assert await ledger.requests_on("2026-11-19") == 0
+    ledger.settle(entry(request_id="request 0", day=TODAY), failed())
+    ledger.settle(entry(request_id="request 2", day=TODAY), failed())
+    await ledger.hold(entry(request_id="request 3", day=TODAY, hold=1))
+    await ledger.flush()
+    assert await ledger.requests_on(TODAY) == (4, 2)
+    assert await ledger.requests_on(YESTERDAY) == (1, 1)
+    assert await ledger.requests_on("2026-11-19") == (0, 0)
 
 
 async def test_queries_run_while_it_is_written(ledger: SqliteLedger, file: Path) -> None:

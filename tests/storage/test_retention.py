@@ -63,7 +63,7 @@ async def test_attempts_are_kept_for_a_day_at_least(ledger: SqliteLedger, file: 
     with pytest.raises(ValueError, match="one day"):
         await ledger.retain(TODAY, days=0)
     await ledger.retain(TODAY, days=1)
-    assert await ledger.requests_on(TODAY) == await ledger.requests_on(day(1)) == 10
+    assert await ledger.requests_on(TODAY) == await ledger.requests_on(day(1)) == (10, 4)
 
 
 async def test_holds_get_their_turn_between_the_steps(

@@ -211,8 +211,8 @@ class SqliteLedger:
         """List (provider id, model id, start) of all attempts from a time (wall clock) on, the oldest first."""
         return await self.reader.started_since(when)
 
-    async def requests_on(self, day: str) -> int:
-        """Count the requests of one of the household's days (YYYY-MM-DD), each once however often it was tried."""
+    async def requests_on(self, day: str) -> tuple[int, int]:
+        """Count one day's requests (YYYY-MM-DD), and those of them that were answered; see `Reader.requests_on`."""
         return await self.reader.requests_on(day)
 
     async def usage(

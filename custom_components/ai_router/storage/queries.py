@@ -96,7 +96,10 @@ WHERE state = 1 AND (?1 IS NULL OR provider_id = ?1) ORDER BY started DESC LIMIT
 
 _STARTED_SINCE = "SELECT provider_id, model_id, started FROM attempts WHERE started >= ? ORDER BY started"
 
-_REQUESTS_ON = "SELECT count(DISTINCT request_id) FROM attempts WHERE started BETWEEN ? AND ? AND day = ?"
+_REQUESTS_ON = """
+SELECT count(DISTINCT request_id), count(DISTINCT iif(state = 1 AND failure IS NULL, request_id, NULL))
+FROM attempts WHERE started BETWEEN ? AND ? AND day = ?
+"""
 
 _SUMS_SQL = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
 
@@ -127,10 +130,13 @@ class Reader:
         """List (provider id, model id, start) of all attempts from a time (wall clock) on, the oldest first."""
         return await self.ask(_STARTED_SINCE, when)
 
-    async def requests_on(self, day: str) -> int:
-        """Count the requests of one of the household's days (YYYY-MM-DD), each once however often it was tried."""
-        ((count,),) = await self.ask(_REQUESTS_ON, *seconds_around(day, day), day)
-        return int(count)
+    async def requests_on(self, day: str) -> tuple[int, int]:
+        """Count the requests of one of the household's days (YYYY-MM-DD), each once however often it was tried.
+
+        Returns how many there were, and how many of them were answered.
+        """
+        ((count, answered),) = await self.ask(_REQUESTS_ON, *seconds_around(day, day), day)
+        return count, answered
 
     async def usage(
         self,
