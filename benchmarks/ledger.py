@@ -85,7 +85,7 @@ def entry(chance: random.Random, started: float, hold: int) -> Entry:
             window_ids={},
             day=datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d"),
             started=started,
-            expires=started + 60,
+            lease=60.0,
         ),
         provider_id=target.provider_id,
         model_id=target.model_id,

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from syrupy.assertion import SnapshotAssertion
 
 # Imported before the first `hass`: otherwise the test plugin's own package of this name is found instead.
 import custom_components.ai_router  # noqa: F401
+from tests.fakes.openai_compatible import FakeOpenAI
+from tests.servers import SECRET
 
 
 @pytest.fixture
@@ -30,3 +33,12 @@ def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Compare with stored snapshots as Home Assistant does, without the ids and times of a run."""
     # The test plugin has this too, but Syrupy's own fixture may be found before it.
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture
+async def server(socket_enabled: None) -> AsyncGenerator[FakeOpenAI]:
+    """A server that wants a key, the one that `at_server` gives its providers."""
+    server = FakeOpenAI(key=SECRET)
+    await server.start()
+    yield server
+    await server.stop()

@@ -17,7 +17,6 @@ from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     SOURCE_USER,
     ConfigSubentry,
-    ConfigSubentryData,
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowManager, FlowResultType
@@ -26,6 +25,7 @@ from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.ai_router.const import DOMAIN, SUBENTRY_PROVIDER
+from tests.household import set_up
 
 KEY = "sk-canary-7f3b91c2d4e8"
 
@@ -37,19 +37,7 @@ _COMMON_ABORTS = frozenset({"reauth_successful", "reconfigure_successful", "sing
 
 async def running(hass: HomeAssistant, *providers: ConfigSubentry, **options: Any) -> MockConfigEntry:
     """Set the entry up with providers and options."""
-    stored = tuple(
-        ConfigSubentryData(
-            data=each.data,
-            subentry_id=each.subentry_id,
-            subentry_type=each.subentry_type,
-            title=each.title,
-            unique_id=None,
-        )
-        for each in providers
-    )
-    entry = MockConfigEntry(domain=DOMAIN, title="AI Router", options=options, subentries_data=stored)
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
+    entry = await set_up(hass, providers, options)
     await hass.async_block_till_done()
     return entry
 

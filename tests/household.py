@@ -1,7 +1,7 @@
 """A household in a real Home Assistant: the entry with simulated providers, and requests put through its router."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from itertools import count
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
 from homeassistant.core import HomeAssistant, State
+from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.ai_router.const import DOMAIN, SUBENTRY_PROVIDER, Conf
@@ -44,19 +45,24 @@ def demo(
         Conf.OPTIONS.value: options or {},
         **settings,
     }
+    return subentry(provider_id, SUBENTRY_PROVIDER, title, **data)
+
+
+def subentry(subentry_id: str, subentry_type: str, title: str, **data: Any) -> ConfigSubentry:
+    """Describe a provider, a pool or a rule as it is stored."""
     return ConfigSubentry(
         data=MappingProxyType(data),
-        subentry_id=provider_id,
-        subentry_type=SUBENTRY_PROVIDER,
+        subentry_id=subentry_id,
+        subentry_type=subentry_type,
         title=title,
         unique_id=None,
     )
 
 
-async def move_in(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory | None, *providers: ConfigSubentry, **options: Any
+async def set_up(
+    hass: HomeAssistant, subentries: Iterable[ConfigSubentry], options: Mapping[str, Any], **more: Any
 ) -> MockConfigEntry:
-    """Set the entry up, and let the first seconds go by; without a freezer, time is real."""
+    """Set the entry up; `more` is what else it is made of."""
     stored = tuple(
         ConfigSubentryData(
             data=each.data,
@@ -65,13 +71,19 @@ async def move_in(
             title=each.title,
             unique_id=None,
         )
-        for each in providers
+        for each in subentries
     )
-    entry = MockConfigEntry(
-        domain=DOMAIN, title="AI Router", entry_id=ENTRY_ID, options=options, subentries_data=stored
-    )
+    entry = MockConfigEntry(domain=DOMAIN, title="AI Router", options=options, subentries_data=stored, **more)
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
+    return entry
+
+
+async def move_in(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory | None, *providers: ConfigSubentry, **options: Any
+) -> MockConfigEntry:
+    """Set the entry up, and let the first seconds go by; without a freezer, time is real."""
+    entry = await set_up(hass, providers, options, entry_id=ENTRY_ID)
     if freezer is not None:
         await pass_time(hass, freezer)
     return entry
@@ -119,3 +131,10 @@ def shown(hass: HomeAssistant, entity_id: str) -> State:
     state = hass.states.get(f"sensor.{entity_id}")
     assert state is not None, f"sensor.{entity_id} is not there"
     return state
+
+
+def device_id(hass: HomeAssistant, identifier: str) -> str:
+    """Return the id of the device of a provider, a pool or the router (`ENTRY_ID`)."""
+    device = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, identifier), ENTRY_ID)
+    assert device is not None
+    return device.id

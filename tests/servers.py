@@ -1,6 +1,5 @@
 """Providers of a household that are servers which want a key, with everything stored as a flow would store it."""
 
-from types import MappingProxyType
 from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry
@@ -11,6 +10,7 @@ from custom_components.ai_router.credentials import Vault
 from custom_components.ai_router.routing.model import Capability, Model
 from custom_components.ai_router.stored_models import model_to_stored
 from tests.fakes.openai_compatible import CHAT_MODEL, FakeOpenAI
+from tests.household import subentry
 
 SECRET = "sk-canary-5d1f7a90c3"
 
@@ -36,10 +36,4 @@ async def at_server(
         Conf.MODELS.value: [model_to_stored(Model(name, caps), *(prices or ())) for name in models],
         **settings,
     }
-    return ConfigSubentry(
-        data=MappingProxyType(data),
-        subentry_id=provider_id,
-        subentry_type=SUBENTRY_PROVIDER,
-        title=title,
-        unique_id=None,
-    )
+    return subentry(provider_id, SUBENTRY_PROVIDER, title, **data)

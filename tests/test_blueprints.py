@@ -1,7 +1,8 @@
 """The blueprints in a real Home Assistant: each is loaded, made an automation, and does what it says."""
 
+import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed, async_mock_service
 
 from custom_components.ai_router.const import DOMAIN
 
@@ -100,6 +101,15 @@ async def test_budget_webhook(hass: HomeAssistant, freezer: FrozenDateTimeFactor
     assert call == {"kind": "alert", "whose": "AI Router", "window": "day", "spent": spent, "limit": 10.0}
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop turn: a run that waits for midnight is not done, and a frozen loop has no time-outs."""
+    for _ in range(1_000_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise TimeoutError
+
+
 @NOON
 async def test_local_only_without_budget(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await move_in(hass, freezer, demo(CLOUD, "Cloud", options=QUICK), budget_day="3", budget_only_warns=True)
@@ -107,13 +117,61 @@ async def test_local_only_without_budget(hass: HomeAssistant, freezer: FrozenDat
     assert switch is not None
     await use(hass, "local_only_without_budget", local_only=switch)
     await spend(entry, 3)
-    await pass_time(hass, freezer)
-    assert entry.runtime_data.router.config.local_only
+    await until(lambda: entry.runtime_data.router.config.local_only)
+    await until(lambda: hass.states.is_state(switch, "on"))
+    (run,) = hass.states.async_all("automation")
+    await until(lambda: hass.states.get(run.entity_id).attributes["current"] == 1)
+    freezer.move_to("2026-11-22 08:00:06+00:00")
+    async_fire_time_changed(hass)
+    await until(lambda: not entry.runtime_data.router.config.local_only)
+    await end(hass)
+
+
+@NOON
+async def test_local_only_of_the_household_s_own_stays(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await move_in(
+        hass,
+        freezer,
+        demo(CLOUD, "Cloud", options=QUICK),
+        budget_day="3",
+        budget_only_warns=True,
+        local_only=True,
+    )
+    switch = er.async_get(hass).async_get_entity_id("switch", DOMAIN, f"{ENTRY_ID}_local_only")
+    assert switch is not None
+    await use(hass, "local_only_without_budget", local_only=switch)
     freezer.move_to("2026-11-22 08:00:04+00:00")
     await pass_time(hass, freezer)
     await pass_time(hass, freezer)
-    assert not entry.runtime_data.router.config.local_only
+    assert entry.runtime_data.router.config.local_only
     await end(hass)
+
+
+@NOON
+@pytest.mark.parametrize(
+    ("owner", "window", "title", "message"),
+    [
+        ("ada's id", "day", "AI budget of Ada", "The budget of Ada for the day is used: 1.00 of 1.00 USD."),
+        (
+            "nobody's id",
+            "total",
+            "AI budget of nobody's id",
+            "The budget of nobody's id in all is used: 1.00 of 1.00 USD.",
+        ),
+    ],
+)
+async def test_a_person_s_budget_is_told_by_name(
+    hass: HomeAssistant, entry: MockConfigEntry, owner: str, window: str, title: str, message: str
+) -> None:
+    assert entry
+    calls = async_mock_service(hass, "test", "notify")
+    await use(hass, "budget_alert", actions=NOTIFY)
+    hass.states.async_set("person.ada", "home", {"friendly_name": "Ada", "user_id": "ada's id"})
+    hass.states.async_set("person.guest", "home", {"friendly_name": "Guest"})
+    told_of = {"scope": "user", "owner": owner, "window": window, "spent": 1.0, "limit": 1.0}
+    hass.bus.async_fire("ai_router_budget_exceeded", {"device_id": "x", "name": "AI Router", **told_of})
+    await hass.async_block_till_done()
+    assert told(calls) == [{"title": title, "message": message}]
 
 
 @NOON
@@ -155,6 +213,12 @@ async def test_doorbell(hass: HomeAssistant, freezer: FrozenDateTimeFactory, ans
             "on_error": "return",
         }
     ]
-    hass.states.async_set("binary_sensor.bell", "unavailable")
-    await hass.async_block_till_done()
+    for state, attributes in (
+        ("on", {"battery": 50}),  # it rings no second time by telling more
+        ("unavailable", {}),
+        ("on", {}),  # nor by coming back
+        ("off", {}),
+    ):
+        hass.states.async_set("binary_sensor.bell", state, attributes)
+        await hass.async_block_till_done()
     assert len(calls) == 1

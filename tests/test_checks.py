@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from checks.findings import findings
+from checks.quality_scale import DOCS
 
 ROOT = Path(__file__).parents[1]
 HOME = Path("custom_components/ai_router")
@@ -19,7 +20,8 @@ def copy(tmp_path: Path) -> Path:
     """A repository with what the checks read."""
     ignored = shutil.ignore_patterns("__pycache__", "node_modules")
     shutil.copytree(ROOT / HOME, tmp_path / HOME, ignore=ignored)
-    for name in ("hacs.json", "README.md", "LICENSE", "CHANGELOG.md"):
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("images"))
+    for name in ("hacs.json", "README.md", "LICENSE", "CHANGELOG.md", "setup.cfg"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
@@ -54,6 +56,8 @@ IN_JSON = [
     ("manifest.json", put(["me"], "codeowners"), "begin with @"),
     ("manifest.json", put("http://here", "documentation"), "documentation is no https address"),
     ("manifest.json", put([], "after_dependencies"), "imports the integration camera"),
+    ("manifest.json", put(None, "single_config_entry"), "(unique-config-entry)"),
+    (STRINGS, put(None, "config_subentries", "rule", "initiate_flow", "reconfigure"), "rule cannot be reconfigured"),
     (STRINGS, put("<b>bold</b>", *PROMPT, "name"), "holds HTML"),
     (STRINGS, put("See https://here", *PROMPT, "name"), "holds an address"),
     (STRINGS, put(" blank", *PROMPT, "name"), "begins or ends with a blank"),
@@ -104,6 +108,24 @@ IN_TEXT = [
         "ServiceValidationError without a translation_key",
     ),
     (HOME / "__init__.py", "async_unload_entry", "unload", "has no async_unload_entry"),
+    (HOME / "__init__.py", "async_setup_services(hass)", "pass", "not registered in async_setup"),
+    (HOME / "__init__.py", "runtime_data", "data", "runtime_data is not used"),
+    (HOME / "diagnostics.py", "async_get_config_entry_diagnostics", "tell", "(diagnostics)"),
+    (HOME / "config_flow.py", "async_step_reauth", "async_step_again", "(reauthentication-flow)"),
+    (HOME / "repairs.py", "async_create_fix_flow", "mend", "(repair-issues)"),
+    (HOME / "clients.py", "async_get_clientsession(", "ClientSession(", "no comment says why (inject-websession)"),
+    (
+        HOME / "event.py",
+        "        self._about = about\n",
+        "        self._about = about\n        events.listen(about, self._hear)\n",
+        "(entity-event-setup)",
+    ),
+    (HOME / "manifest.json", '"requirements": []', '"requirements": ["openai"]', "openai is not pinned"),
+    (Path("setup.cfg"), "strict = True", "strict = False", "mypy is not strict"),
+    (Path("docs/actions.md"), "## `ai_router.process`", "## Asking", "tell of process (docs-actions)"),
+    (Path("docs/automations.md"), "| Went on to another provider |", "| Fallback |", "tell of failover (docs-triggers)"),
+    (Path("docs/automations.md"), "| Budget is left |", "| Money left |", "tell of budget_left (docs-conditions)"),
+    *((Path(file), heading, "", f"({rule})") for rule, (file, heading) in DOCS.items()),
     (Path("hacs.json"), '"name"', '"title"', "hacs.json: name is missing"),
     (Path("hacs.json"), '"homeassistant"', '"home"', "hacs.json: home is not known"),
 ]

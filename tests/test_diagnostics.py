@@ -2,12 +2,10 @@
 
 import json
 import sqlite3
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -26,7 +24,7 @@ from custom_components.ai_router.routing.money import to_dollars
 from custom_components.ai_router.routing.request import Caller, Pins, Request
 from custom_components.ai_router.storage.schema import SCHEMA_VERSION
 
-from .household import ATTIC, CLOUD, ENTRY_ID, FREE, ask, ask_in_vain, demo, move_in, pass_time
+from .household import ATTIC, CLOUD, ENTRY_ID, FREE, ask, ask_in_vain, demo, move_in, pass_time, subentry
 
 pytestmark = pytest.mark.freeze_time("2026-11-21 20:00:00+00:00")
 
@@ -189,19 +187,11 @@ async def test_a_pool_and_a_rule_are_told_of_without_anybodys_words(
     hass_client: ClientSessionGenerator,
     device_registry: dr.DeviceRegistry,
 ) -> None:
-    pool = ConfigSubentry(
-        data=MappingProxyType({"members": [{"provider": ATTIC}], "strategy": "fastest", "budget_day": "2"}),
-        subentry_id="01POOL",
-        subentry_type=SUBENTRY_POOL,
-        title="Vision",
-        unique_id=None,
+    pool = subentry(
+        "01POOL", SUBENTRY_POOL, "Vision", members=[{"provider": ATTIC}], strategy="fastest", budget_day="2"
     )
-    rule = ConfigSubentry(
-        data=MappingProxyType({"pool": "01POOL", "local_only": True, "when": {"labels": ["grandmother"]}}),
-        subentry_id="01RULE",
-        subentry_type=SUBENTRY_RULE,
-        title="At home",
-        unique_id=None,
+    rule = subentry(
+        "01RULE", SUBENTRY_RULE, "At home", pool="01POOL", local_only=True, when={"labels": ["grandmother"]}
     )
     entry = await move_in(hass, freezer, demo(ATTIC, "Attic", local=True), pool, rule)
     request = Request("one", Caller(), (Message(Role.USER, (Text("Hi"),)),), pins=Pins(pool="01POOL"))

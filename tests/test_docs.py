@@ -21,7 +21,9 @@ from homeassistant.util.yaml import parse_yaml
 from pytest_homeassistant_custom_component.common import async_mock_service
 
 import custom_components.ai_router as integration
+from custom_components.ai_router.actions.batch import PROGRESS_EVENT
 from custom_components.ai_router.const import Conf
+from custom_components.ai_router.events import EVENT_DATA
 from custom_components.ai_router.providers.demo import VISION_MODEL
 from custom_components.ai_router.routing.model import Capability, Model
 from custom_components.ai_router.stored_models import model_to_stored
@@ -115,6 +117,14 @@ def test_every_entity_is_described() -> None:
     for platform, entities in TEXTS["entity"].items():
         for key, entity in entities.items():
             assert entity["name"] in text, f"{platform}.{key}"
+
+
+def test_every_event_is_described_with_its_data() -> None:
+    text = (ROOT / "docs" / "automations.md").read_text()
+    rows = dict(re.findall(r"^\| `(ai_router_\w+)` \|.*\| ([\w, ]+) \|$", text, re.MULTILINE))
+    described = {event: set(data.split(", ")) for event, data in rows.items()}
+    told = {kind.event_type: set(data) for kind, data in EVENT_DATA.items()}
+    assert described == {**told, PROGRESS_EVENT: {"label", "done", "failed", "total"}}
 
 
 def test_every_setting_is_described() -> None:

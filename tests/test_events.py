@@ -2,85 +2,35 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.event import ATTR_EVENT_TYPE
 from homeassistant.const import EVENT_STATE_CHANGED
-from homeassistant.core import Event, HomeAssistant, State
-from homeassistant.helpers import device_registry as dr
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from pytest_homeassistant_custom_component.common import async_capture_events
 
-from custom_components.ai_router import logbook
 from custom_components.ai_router.const import DOMAIN
-from custom_components.ai_router.event import PROVIDER_KINDS, ROUTER_KINDS
 from custom_components.ai_router.events import EVENT_DATA, Kind
 from custom_components.ai_router.routing.breaker import BreakerState
-from custom_components.ai_router.routing.model import Message, Role, Target, Text
+from custom_components.ai_router.routing.model import Target
 from custom_components.ai_router.routing.ports import BreakerMoved
 from custom_components.ai_router.routing.refusals import RequestFailed
-from custom_components.ai_router.routing.request import Caller, Request
 from tests.fakes.faults import Fault, How
 from tests.fakes.openai_compatible import CHAT_MODEL, FakeOpenAI
-from tests.flows import english
-from tests.household import ATTIC, CLOUD, ENTRY_ID, FREE, ask, ask_in_vain, demo, move_in, pass_time
+from tests.household import ATTIC, CLOUD, ENTRY_ID, FREE, ask, ask_in_vain, demo, device_id, move_in, pass_time
 from tests.servers import SECRET, at_server
 
-PROMPT = "the words of the prompt"
+from .happenings import PROMPT, ask_anybody, kinds, on_the_bus, shown, shown_types
+
 _ABOUT = {"device_id", "name"}
-
-
-@pytest.fixture(autouse=True)
-def sockets(socket_enabled: None) -> None:
-    """Some providers here are servers."""
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[FakeOpenAI]:
-    server = FakeOpenAI(key=SECRET)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
 def told(hass: HomeAssistant) -> dict[Kind, list[Event[Any]]]:
-    """Everything of ours that is on the bus, by kind."""
-    return {kind: async_capture_events(hass, kind.event_type) for kind in Kind}
-
-
-def kinds(told: dict[Kind, list[Event[Any]]]) -> dict[str, int]:
-    return {kind.value: len(events) for kind, events in told.items() if events}
-
-
-def shown(hass: HomeAssistant, name: str) -> State:
-    state = hass.states.get(f"event.{name}_alert")
-    assert state is not None
-    return state
-
-
-def shown_types(states: list[Event[Any]], name: str) -> list[str]:
-    """Return the event types that an entity has shown, in order."""
-    found = (event.data["new_state"] for event in states if event.data["entity_id"] == f"event.{name}_alert")
-    return [state.attributes[ATTR_EVENT_TYPE] for state in found if state is not None and state.state != "unknown"]
-
-
-async def ask_anybody(entry: MockConfigEntry, context_id: str | None = None, prompt: str = PROMPT) -> Any:
-    request = Request(
-        id="the-request",
-        caller=Caller(context_id=context_id),
-        messages=(Message(Role.USER, (Text(prompt),)),),
-        label="doorbell",
-    )
-    return await entry.runtime_data.router.process(request)
-
-
-def device_id(hass: HomeAssistant, identifier: str) -> str:
-    device = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, identifier), ENTRY_ID)
-    assert device is not None
-    return device.id
+    return on_the_bus(hass)
 
 
 # --- each kind from what causes it ------------------------------------------------------------------
@@ -225,6 +175,36 @@ async def test_a_budget_is_nearly_and_then_wholly_used_up(
     assert kinds(told) == {"budget_alert": 1, "budget_exceeded": 1, "overrun": 1}
 
 
+@pytest.mark.parametrize("lowered", ["0.4", "0"])
+async def test_a_budget_that_is_lowered_below_what_is_spent_is_told_of_at_once(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    told: dict[Kind, list[Event[Any]]],
+    server: FakeOpenAI,
+    lowered: str,
+) -> None:
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD, budget_day="1"))
+    server.usage = {"prompt_tokens": 499_990, "completion_tokens": 10, "total_tokens": 500_000}
+    await ask(entry, CLOUD)
+    await pass_time(hass, freezer)
+    assert kinds(told) == {}
+
+    subentry = entry.subentries[CLOUD]
+    for _ in range(2):
+        hass.config_entries.async_update_subentry(entry, subentry, data={**subentry.data, "budget_day": lowered})
+        await pass_time(hass, freezer)
+
+    (exceeded,) = told[Kind.BUDGET_EXCEEDED]
+    assert (exceeded.data["spent"], exceeded.data["limit"]) == (0.5, float(lowered))
+    assert kinds(told) == {"budget_exceeded": 1}
+    sensor = hass.states.get("binary_sensor.server_budget_used_up")
+    assert sensor is not None
+    assert sensor.state == "on"
+    # A budget of nothing is a choice; there is nothing in it to mend.
+    issues = {issue_id for domain, issue_id in ir.async_get(hass).issues if domain == DOMAIN}
+    assert issues == (set() if lowered == "0" else {f"budget_reached_provider_{CLOUD}_day"})
+
+
 async def test_the_router_s_own_budget_is_told_by_its_own_device(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
 ) -> None:
@@ -346,32 +326,6 @@ async def test_every_answer_is_told_only_on_request(
     }
 
 
-async def test_an_entity_shows_at_most_one_of_a_type_in_two_seconds_and_counts_the_others(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]]
-) -> None:
-    entry = await move_in(
-        hass, freezer, demo(ATTIC, "Attic", prices=FREE, options={"latency": 0}), completed_event=True
-    )
-    writes = async_capture_events(hass, EVENT_STATE_CHANGED)
-    clock = 1_000.0
-    alert = hass.data["entity_components"]["event"].get_entity("event.ai_router_alert")
-    alert._monotonic = lambda: clock
-    for number in range(5):
-        await ask_anybody(entry, prompt=f"{number}")
-    await hass.async_block_till_done()
-
-    assert len(told[Kind.COMPLETED]) == 5
-    assert shown_types(writes, "ai_router") == ["completed"]
-    assert shown(hass, "ai_router").attributes["unseen"] == 0
-
-    clock += 2
-    await ask_anybody(entry, prompt="the last")
-    await hass.async_block_till_done()
-
-    assert shown(hass, "ai_router").attributes["unseen"] == 4
-    assert shown_types(writes, "ai_router") == ["completed", "completed"]
-
-
 # --- what is never told -----------------------------------------------------------------------------
 
 
@@ -437,61 +391,3 @@ async def test_whoever_hears_may_ask_the_router_at_once(
     await asyncio.wait_for(done.wait(), 10)
 
     assert answers == ['Demo answer to "What happened?"']
-
-
-# --- entities, translations, logbook ----------------------------------------------------------------
-
-
-async def test_an_alert_is_kept_over_a_reload_and_tells_nothing_of_a_router_that_is_gone(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
-) -> None:
-    server.key = "another"
-    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
-    await ask_in_vain(entry, CLOUD)
-    await hass.async_block_till_done()
-    before = shown(hass, "server")
-    assert before.attributes[ATTR_EVENT_TYPE] == "provider_unhealthy"
-    old = entry.runtime_data
-
-    assert await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done()
-
-    after = shown(hass, "server")
-    assert (after.state, after.attributes["reason"]) == (before.state, "credential")
-    assert old.events._listeners == {}
-
-
-def test_everything_that_can_happen_is_translated_and_described() -> None:
-    texts = english()["entity"]["event"]
-    for name, expected in (("router_alert", ROUTER_KINDS), ("provider_alert", PROVIDER_KINDS)):
-        assert texts[name]["name"]
-        assert list(texts[name]["state_attributes"]["event_type"]["state"]) == [kind.value for kind in expected]
-    assert {*ROUTER_KINDS, *PROVIDER_KINDS} == set(Kind) == set(EVENT_DATA)
-
-
-async def test_the_logbook_says_what_happened(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, told: dict[Kind, list[Event[Any]]], server: FakeOpenAI
-) -> None:
-    server.key = "another"
-    entry = await move_in(
-        hass,
-        freezer,
-        await at_server(hass, server, CLOUD, priority=9),
-        demo(ATTIC, "Attic", prices=FREE, options={"latency": 0}),
-    )
-    described: dict[str, Any] = {}
-    logbook.async_describe_events(
-        hass, lambda domain, event_type, describe: described.update({event_type: (domain, describe)})
-    )
-    await ask_anybody(entry)
-    await hass.async_block_till_done()
-
-    said = []
-    for kind in (Kind.FAILOVER, Kind.BENCHED):
-        domain, describe = described[kind.event_type]
-        assert domain == DOMAIN
-        said.append(describe(told[kind][0]))
-    assert said == [
-        {"name": "AI Router", "message": "went on to Attic after Server failed (Key rejected)"},
-        {"name": "Server", "message": "was set aside until mended (Key rejected)"},
-    ]

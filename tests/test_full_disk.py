@@ -4,7 +4,7 @@ The system's own limit of a file's size stands in for the disk: beyond it, every
 """
 
 import resource
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,23 +24,10 @@ from custom_components.ai_router.storage.audit import changes
 from tests.actions.calling import call
 from tests.fakes.openai_compatible import FakeOpenAI
 from tests.household import ATTIC, CLOUD, FREE, ask, demo, move_in
-from tests.servers import SECRET, at_server
+from tests.servers import at_server
 from tests.storage.attempts import until
 
 QUICK = {"latency": 0}
-
-
-@pytest.fixture(autouse=True)
-def sockets(socket_enabled: None) -> None:
-    """The one that costs money is a server."""
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[FakeOpenAI]:
-    server = FakeOpenAI(key=SECRET)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @contextmanager

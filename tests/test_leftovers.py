@@ -5,7 +5,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,25 +23,12 @@ from custom_components.ai_router.hub import Hub
 from custom_components.ai_router.routing.refusals import RequestFailed
 from tests.fakes.openai_compatible import FakeOpenAI
 from tests.household import ATTIC, CLOUD, ENTRY_ID, ask, demo, move_in
-from tests.servers import SECRET, at_server
+from tests.servers import at_server
 
 TIMES = 50
 AT_ONCE = 8
 
 type Change = Callable[[HomeAssistant, MockConfigEntry], Awaitable[Any]]
-
-
-@pytest.fixture(autouse=True)
-def sockets(socket_enabled: None) -> None:
-    """One provider here is a server."""
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[FakeOpenAI]:
-    server = FakeOpenAI(key=SECRET)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 class Left:

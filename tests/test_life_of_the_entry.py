@@ -1,7 +1,6 @@
 """What an entry leaves behind and takes over: versions, removal, backup, the page of the system's health."""
 
 import sqlite3
-from collections.abc import AsyncGenerator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,33 +8,25 @@ from typing import Any
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry, get_system_health_info
 
+import custom_components.ai_router as integration
 from custom_components.ai_router import backup
 from custom_components.ai_router.config_flow import RouterFlow
 from custom_components.ai_router.const import DOMAIN
+from custom_components.ai_router.hub import Hub
+from custom_components.ai_router.routing.ports import LedgerUnavailable
+from custom_components.ai_router.routing.refusals import RequestFailed
 from custom_components.ai_router.storage.database import SNAPSHOT_NAME
 from tests.fakes.openai_compatible import FakeOpenAI
-from tests.flows import english
+from tests.flows import Dialog, english
 from tests.household import ATTIC, CLOUD, FREE, ask, ask_in_vain, demo, move_in
-from tests.servers import SECRET, at_server
-
-
-@pytest.fixture(autouse=True)
-def sockets(socket_enabled: None) -> None:
-    """One provider here is a server."""
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[FakeOpenAI]:
-    server = FakeOpenAI(key=SECRET)
-    await server.start()
-    yield server
-    await server.stop()
+from tests.servers import at_server
 
 
 def attempts(file: Path) -> int:
@@ -46,6 +37,27 @@ def attempts(file: Path) -> int:
 
 def left(folder: Path) -> set[str]:
     return {file.name for file in (folder / ".storage" / "ai_router").glob("*")}
+
+
+# --- forms that are open ----------------------------------------------------------------------------
+
+
+async def test_forms_that_are_open_while_the_entry_is_removed_say_so(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic"))
+    options = await Dialog.options(hass, entry)
+    forms = [
+        await Dialog.add(hass, entry, "demo"),
+        await Dialog.change(hass, entry, ATTIC),
+        await Dialog.new(hass, entry, "pool"),
+        await Dialog.new(hass, entry, "rule"),
+    ]
+
+    await hass.config_entries.async_remove(entry.entry_id)
+
+    assert [(await form.look_again()).step for form in forms] == ["entry_not_loaded"] * 4
+    assert (await options.look_again()).step == "entry_removed"
 
 
 # --- versions ---------------------------------------------------------------------------------------
@@ -97,6 +109,30 @@ async def test_a_newer_major_version_is_refused_and_left_alone(
     assert entry.state is ConfigEntryState.MIGRATION_ERROR
     assert (entry.version, "credential_since" in entry.subentries[CLOUD].data) == (RouterFlow.VERSION + 1, False)
     assert "higher than the current version" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "provider", "whose"),
+    [
+        ({"at_cap": "of a later version"}, {}, "AI Router"),
+        ({"budget_day": "much"}, {}, "AI Router"),
+        ({}, {"budget_day": "much"}, "Attic"),
+        ({}, {"models": "many"}, "Attic"),
+    ],
+)
+async def test_settings_that_cannot_be_read_are_named(
+    hass: HomeAssistant, options: dict[str, Any], provider: dict[str, Any], whose: str
+) -> None:
+    data = {**demo(ATTIC, "Attic").data, **provider}
+    stored = ConfigSubentryData(data=data, subentry_id=ATTIC, subentry_type="provider", title="Attic", unique_id=None)
+    entry = MockConfigEntry(domain=DOMAIN, title="AI Router", options=options, subentries_data=[stored])
+    entry.add_to_hass(hass)
+
+    await hass.config_entries.async_setup(entry.entry_id)
+
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    assert entry.error_reason_translation_key == "settings_unreadable"
+    assert (entry.error_reason_translation_placeholders or {})["name"] == whose
 
 
 async def test_a_ledger_of_a_newer_version_is_told_until_it_can_be_read(
@@ -160,6 +196,46 @@ async def test_removal_of_what_was_never_set_up(hass: HomeAssistant) -> None:
     await hass.config_entries.async_remove(entry.entry_id)
 
     assert not hass.config_entries.async_entries(DOMAIN)
+
+
+# --- stopping and failing -----------------------------------------------------------------------------
+
+
+async def test_home_assistant_s_stop_settles_everything(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", options={"latency": 0}))
+    await ask(entry, ATTIC)
+
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await hass.async_block_till_done()
+
+    with pytest.raises(RequestFailed):
+        await ask(entry, ATTIC)
+    with pytest.raises(LedgerUnavailable):
+        await entry.runtime_data.ledger.flush()
+
+
+async def test_a_platform_that_cannot_be_set_up_leaves_no_ledger_open(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(integration, "PLATFORMS", [*integration.PLATFORMS, "not_there"])
+    opened: list[Hub] = []
+    original = Hub.open
+
+    async def open_hub(*args: Any) -> Hub:
+        opened.append(await original(*args))
+        return opened[-1]
+
+    monkeypatch.setattr(Hub, "open", open_hub)
+    entry = MockConfigEntry(domain=DOMAIN, title="AI Router")
+    entry.add_to_hass(hass)
+
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    (hub,) = opened
+    with pytest.raises(LedgerUnavailable):
+        await hub.ledger.flush()
 
 
 # --- backup -----------------------------------------------------------------------------------------

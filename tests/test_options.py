@@ -12,7 +12,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
-from custom_components.ai_router.flows.options_forms import PRESETS
+from custom_components.ai_router.flows.option_presets import PRESETS
 from custom_components.ai_router.hub import Hub
 from custom_components.ai_router.routing.budgets import AtCap, Budget
 from custom_components.ai_router.routing.cache import CacheUse
@@ -161,6 +161,12 @@ async def test_budgets_may_only_warn(hass: HomeAssistant, entry: MockConfigEntry
     await (await Dialog.options(hass, entry)).submit(money={"budget_day": 2, "budget_only_warns": True})
 
     assert entry.runtime_data.router.config.budgets == (Budget(Window.DAY, 2 * DOLLAR, hard=False),)
+
+
+async def test_an_amount_in_a_list_may_come_as_text(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await (await Dialog.options(hass, entry)).submit(shares={"label_budgets": [{"label": "door", "day": "1.50"}]})
+
+    assert entry.options["label_budgets"] == {"door": {"day": "1.5"}}
 
 
 async def test_who_may_ask_and_what_one_may_spend(

@@ -238,6 +238,18 @@ async def test_a_stored_key_that_cannot_be_read_is_asked_for_too(
     assert (await ask(entry, SKY)).text == servers[0].text
 
 
+async def test_stored_headers_that_cannot_be_read_are_told_where_a_key_alone_does_not_help(
+    hass: HomeAssistant, servers: list[FakeOpenAI], tmp_path: Path
+) -> None:
+    headers = {"extra_headers": await Vault(hass).encrypt('{"X-House": "ours"}')}
+    (tmp_path / ".storage" / "ai_router" / "credential.key").unlink()
+    await running(hass, await at_server(hass, servers[0], SKY, "Sky", secrets=headers))
+
+    dialog = await (await Dialog.asked_again(hass)).answer(api_key=NEW)
+
+    assert dialog.errors == {"base": "extras_unreadable"}
+
+
 async def test_the_stored_key_may_work_again(
     hass: HomeAssistant, entry: MockConfigEntry, servers: list[FakeOpenAI]
 ) -> None:

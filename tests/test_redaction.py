@@ -3,12 +3,14 @@
 import base64
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
 from homeassistant.helpers.redact import REDACTED
 
+from custom_components.ai_router import redaction
 from custom_components.ai_router.redaction import MAX_PER_OWNER, Redactor, guard_logs
 
 KEY = "sk-live-4f9aQ2_b7"
@@ -233,3 +235,40 @@ def test_a_level_that_is_off_makes_no_work(guarded: Redactor, caplog: pytest.Log
     logging.getLogger(CHILD).debug("%s", Untouchable())
 
     assert caplog.records == []
+
+
+def test_a_value_is_spelled_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    spelled: list[str] = []
+    monkeypatch.setattr(redaction, "forms_of", lambda value: spelled.append(value) or iter([value]))
+    redactor = Redactor()
+    for number in range(50):
+        redactor.add(f"provider {number}", [f"secret-{number:04}"])
+        redactor.redact("a line of the log")
+    redactor.add("provider 0", ["secret-0000", "secret-0050"])
+    redactor.remove("provider 1")
+
+    assert spelled == [f"secret-{number:04}" for number in range(51)]
+    assert redactor.redact("secret-0000 secret-0001") == f"{REDACTED} secret-0001"
+
+
+def test_a_key_that_comes_while_another_thread_reads_is_hidden_at_once() -> None:
+    redactor = Redactor()
+    newest = "secret-none"
+    leaks: list[str] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            if (told := newest) in redactor.redact(f"it is {told}"):
+                leaks.append(told)
+
+    reader = threading.Thread(target=read)
+    redactor.add("first", [newest])
+    reader.start()
+    for number in range(300):
+        redactor.add(f"provider {number % 7}", [f"secret-{number:04}"])
+        newest = f"secret-{number:04}"
+    done.set()
+    reader.join()
+
+    assert leaks == []

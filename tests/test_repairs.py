@@ -1,6 +1,5 @@
 """What is shown under Repairs, how it is mended, and that it goes with its cause."""
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.flows.key_renewal import ERRORS
-from custom_components.ai_router.issues import BUDGETS, Problem
+from custom_components.ai_router.problems import Problem
+from custom_components.ai_router.repairs import BUDGETS
 from custom_components.ai_router.routing.refusals import RequestFailed
 from custom_components.ai_router.storage.ledger import SqliteLedger
 from tests.fakes.faults import Fault, How
@@ -34,14 +34,6 @@ async def repairs(hass: HomeAssistant, socket_enabled: None) -> None:
     assert await async_setup_component(hass, "repairs", {})
 
 
-@pytest.fixture
-async def server() -> AsyncGenerator[FakeOpenAI]:
-    server = FakeOpenAI(key=SECRET)
-    await server.start()
-    yield server
-    await server.stop()
-
-
 def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
     return {each.issue_id: each for each in ir.async_get(hass).issues.values() if each.domain == DOMAIN and each.active}
 
@@ -58,13 +50,19 @@ def the_issue(hass: HomeAssistant) -> ir.IssueEntry:
 # --- no credit --------------------------------------------------------------------------------------
 
 
-async def test_no_credit_is_mended_by_whoever_topped_it_up(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
-) -> None:
+async def without_credit(hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI) -> MockConfigEntry:
+    """A provider that has just said that nothing is left to pay with."""
     entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
     server.fault = _NO_CREDIT
     await ask_in_vain(entry, CLOUD)
     await hass.async_block_till_done()
+    return entry
+
+
+async def test_no_credit_is_mended_by_whoever_topped_it_up(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
+    entry = await without_credit(hass, freezer, server)
 
     issue = the_issue(hass)
     assert (issue.issue_id, issue.is_fixable) == (f"no_credit_{CLOUD}", True)
@@ -86,9 +84,7 @@ async def test_no_credit_is_mended_by_whoever_topped_it_up(
 async def test_no_credit_stands_until_an_answer_shows_that_there_is_some(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
 ) -> None:
-    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
-    server.fault = _NO_CREDIT
-    await ask_in_vain(entry, CLOUD)
+    entry = await without_credit(hass, freezer, server)
     server.fault = None
 
     await pass_time(hass, freezer, 2 * 3_600)  # the bench is over, its cause need not be
@@ -120,6 +116,33 @@ async def test_a_model_that_is_gone_gets_a_successor(
 
     assert dialog.step == "create_entry"
     assert [model["id"] for model in entry.subentries[CLOUD].data["models"]] == [VISION_MODEL]
+    assert issues(hass) == {}
+    assert (await ask(entry, CLOUD)).target.model_id == VISION_MODEL
+
+
+async def test_a_model_that_goes_soon_gets_a_successor_in_time(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
+    server.models[0]["expiration_date"] = "2027-03-01"
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
+    dialog = await (await Dialog.change(hass, entry, CLOUD)).submit()
+    await dialog.submit()
+    assert [model["retires"] for model in entry.subentries[CLOUD].data["models"]] == ["2027-03-01"]
+    freezer.move_to("2027-01-29T12:00:00Z")
+    await pass_time(hass, freezer, 60)
+    assert issues(hass) == {}
+
+    freezer.move_to("2027-01-30T12:00:00Z")
+    await pass_time(hass, freezer, 60)
+
+    issue = the_issue(hass)
+    assert (issue.issue_id, issue.severity) == (f"model_retires_{CLOUD}_{CHAT_MODEL}", ir.IssueSeverity.WARNING)
+    assert issue.translation_placeholders == {"provider": "Server", "model": CHAT_MODEL, "date": "2027-03-01"}
+    # Until then it answers.
+    assert (await ask(entry, CLOUD)).target.model_id == CHAT_MODEL
+
+    await (await Dialog.repair(hass, issue)).answer(model=VISION_MODEL)
+
     assert issues(hass) == {}
     assert (await ask(entry, CLOUD)).target.model_id == VISION_MODEL
 
@@ -357,10 +380,7 @@ async def test_none_is_left_of_an_entry_that_is_unloaded_or_a_provider_that_is_r
 async def test_a_provider_that_is_gone_while_its_issue_is_being_mended(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
 ) -> None:
-    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
-    server.fault = _NO_CREDIT
-    await ask_in_vain(entry, CLOUD)
-    await hass.async_block_till_done()
+    entry = await without_credit(hass, freezer, server)
     first, second = await Dialog.repair(hass, the_issue(hass)), await Dialog.repair(hass, the_issue(hass))
 
     hass.config_entries.async_remove_subentry(entry, CLOUD)
@@ -369,6 +389,23 @@ async def test_a_provider_that_is_gone_while_its_issue_is_being_mended(
 
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert (await second.answer()).step == "entry_not_loaded"
+
+
+async def test_an_issue_that_is_over_while_somebody_mends_it(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD))
+    server.key = "another"
+    await ask_in_vain(entry, CLOUD)
+    await hass.async_block_till_done()
+    late = await Dialog.repair(hass, the_issue(hass))
+    await (await Dialog.repair(hass, the_issue(hass))).answer(api_key="another")
+    assert issues(hass) == {}
+
+    await late.answer(api_key="wrong")  # the form's own words are compared on the way
+
+    assert late.errors == {"api_key": "invalid_auth"}
+    assert (await late.answer(api_key="another")).step == "create_entry"
 
 
 def test_every_issue_has_its_texts_and_every_text_its_issue() -> None:
@@ -381,6 +418,6 @@ def test_every_issue_has_its_texts_and_every_text_its_issue() -> None:
     for key, text in texts.items():
         assert text["title"], key
         assert ("description" in text) != ("fix_flow" in text), key
-    for key in ("key_rejected", "key_old", "no_credit", "model_retired"):
+    for key in ("key_rejected", "key_old", "no_credit", "model_retired", "model_retires"):
         assert set(texts[key]["fix_flow"]["error"]) == ERRORS - own, key
     assert ERRORS - own <= set(english()["config"]["error"])

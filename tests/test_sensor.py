@@ -22,7 +22,10 @@ from custom_components.ai_router.routing.health import REASONS
 from custom_components.ai_router.routing.money import to_dollars
 from custom_components.ai_router.sensor import POOL_SENSORS, PROVIDER_SENSORS, ROUTER_SENSORS, SHARED_SENSORS
 
+from .fakes.faults import Fault, How
+from .fakes.openai_compatible import FakeOpenAI
 from .household import ATTIC, CLOUD, ENTRY_ID, FREE, ask, ask_in_vain, demo, move_in, pass_time, shown
+from .servers import at_server
 
 # Noon in the test household's zone, eight hours behind UTC.
 pytestmark = pytest.mark.freeze_time("2026-11-21 20:00:00+00:00")
@@ -233,6 +236,38 @@ async def test_a_provider_that_is_down_shows_it_and_keeps_its_costs(
 
     assert shown(hass, "attic_circuit_breaker").state == "closed"
     assert entry.runtime_data is hub
+
+
+@pytest.mark.usefixtures("all_enabled")
+async def test_what_a_provider_tells_of_its_own_limits_is_gone_while_it_cannot_be_asked(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
+    entry = await move_in(hass, freezer, await at_server(hass, server, ATTIC, "Attic", prices=FREE))
+    for sensor in ("requests", "tokens"):
+        left = shown(hass, f"attic_{sensor}_left_by_its_own_count")
+        assert (left.state, left.attributes.get("limit")) == (STATE_UNKNOWN, None)
+    told = {"limit-requests": "60", "remaining-requests": "59", "reset-requests": "30s", "remaining-tokens": "1234"}
+    server.fault = Fault(How.SLOW, headers={f"x-ratelimit-{name}": value for name, value in told.items()})
+
+    await ask(entry, ATTIC)
+    await pass_time(hass, freezer)
+
+    left = shown(hass, "attic_requests_left_by_its_own_count")
+    assert (left.state, left.attributes["limit"], left.attributes["unit_of_measurement"]) == ("59", 60, "requests")
+    assert left.attributes["reset"].startswith("2026-11-21T20:00:3")
+    assert shown(hass, "attic_tokens_left_by_its_own_count").state == "1234"
+    assert shown(hass, "attic_tokens_left_by_its_own_count").attributes["reset"] is None
+
+    await server.stop()
+    for _ in range(5):
+        await ask_in_vain(entry, ATTIC)
+    await pass_time(hass, freezer)
+
+    assert shown(hass, "attic_health").state == "unhealthy"
+    assert shown(hass, "attic_requests_left_by_its_own_count").state == STATE_UNAVAILABLE
+    assert shown(hass, "attic_tokens_left_by_its_own_count").state == STATE_UNAVAILABLE
+    assert shown(hass, "attic_cost_today").state == "0"
+    assert shown(hass, "attic_requests_today").state == "6"
 
 
 @pytest.mark.parametrize(

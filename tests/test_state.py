@@ -1,13 +1,14 @@
 """What the router knows outlives a power cut: it is on disk soon after it has changed, and found again."""
 
 import json
+import sqlite3
 from collections.abc import Mapping
-from types import MappingProxyType
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -15,18 +16,14 @@ from custom_components.ai_router.providers.demo import CHAT_MODEL
 from custom_components.ai_router.routing.breaker import BreakerState
 from custom_components.ai_router.routing.failures import FailureClass
 from custom_components.ai_router.routing.model import Target
+from custom_components.ai_router.settings import fingerprint
 
 from .actions.calling import call
-from .household import ATTIC, CLOUD, ask, ask_in_vain, demo, move_in, pass_time
+from .household import ATTIC, CLOUD, ask, ask_in_vain, demo, move_in, pass_time, subentry
 
 DEAD = {"latency": 0, "success_rate": 0.0}
-POOL = ConfigSubentry(
-    data=MappingProxyType({"members": [{"provider": ATTIC}], "strategy": "experiment"}),
-    subentry_id="01POOL",
-    subentry_type="pool",
-    title="Trial",
-    unique_id=None,
-)
+QUICK = demo(ATTIC, "Attic", options={"latency": 0})
+POOL = subentry("01POOL", "pool", "Trial", members=[{"provider": ATTIC}], strategy="experiment")
 
 
 @pytest.fixture
@@ -102,11 +99,36 @@ async def test_all_of_it_is_there_after_a_restart(
     assert json.loads(json.dumps(again.memory.state())) == known
 
 
-@pytest.mark.parametrize("stored", [{"learned": {"strategies": {"fastest": 1}, "usual": 5}}, {"learned": {}}])
+@pytest.mark.parametrize(
+    ("version", "stored"),
+    [
+        (1, {"learned": {"strategies": {"fastest": 1}, "usual": 5}}),
+        (1, {"learned": {}}),
+        (1, {"learned": 5, "experiments": [[1]], "breakers": [[ATTIC]]}),
+        (1, {"benches": [[ATTIC, None, "of a later version", "", 0.0, None, fingerprint(QUICK)]], "breakers": 5}),
+        (1, 5),
+        (9, {"of": "a later version"}),
+    ],
+)
 async def test_what_cannot_be_read_does_not_stop_it(
-    hass: HomeAssistant, hass_storage: dict[str, Any], stored: dict[str, Any]
+    hass: HomeAssistant, hass_storage: dict[str, Any], version: int, stored: Any
 ) -> None:
-    hass_storage["ai_router.state"] = {"version": 1, "minor_version": 1, "key": "ai_router.state", "data": stored}
-    entry = await move_in(hass, None, demo(ATTIC, "Attic", options={"latency": 0}))
+    hass_storage["ai_router.state"] = {"version": version, "minor_version": 1, "key": "ai_router.state", "data": stored}
+    entry = await move_in(hass, None, QUICK)
 
     assert (await ask(entry, ATTIC)).target.provider_id == ATTIC
+
+
+async def test_a_failure_of_a_later_version_does_not_stop_it(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, entry: MockConfigEntry, tmp_path: Path
+) -> None:
+    await ask_in_vain(entry, CLOUD)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    with closing(sqlite3.connect(tmp_path / ".storage" / "ai_router" / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE attempts SET failure = 'of_a_later_version'")
+
+    assert await hass.config_entries.async_setup(entry.entry_id)
+
+    failed = entry.runtime_data.router.recent(CLOUD).last_failure
+    assert failed is not None
+    assert failed[1] is FailureClass.UNKNOWN

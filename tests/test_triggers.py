@@ -7,30 +7,17 @@ import voluptuous as vol
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import condition, trigger
-from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import async_capture_events
 
 from custom_components.ai_router.condition import CONDITIONS
-from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.events import Kind
 from custom_components.ai_router.routing.refusals import RequestFailed
 from custom_components.ai_router.trigger import TRIGGERS
 from tests.fakes.openai_compatible import FakeOpenAI
 from tests.flows import english
-from tests.household import ATTIC, CLOUD, ENTRY_ID, ask, demo, move_in, pass_time
-from tests.servers import SECRET, at_server
-
-
-@pytest.fixture(autouse=True)
-def sockets(socket_enabled: None) -> None:
-    """One provider here is a server."""
-
-
-def device_id(hass: HomeAssistant, identifier: str) -> str:
-    device = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, identifier), ENTRY_ID)
-    assert device is not None
-    return device.id
+from tests.household import ATTIC, CLOUD, ENTRY_ID, ask, demo, device_id, move_in, pass_time
+from tests.servers import at_server
 
 
 async def automate(hass: HomeAssistant, **automation: Any) -> list[Event[Any]]:
@@ -145,9 +132,9 @@ async def checked(hass: HomeAssistant, kind: str, **options: Any) -> bool | None
     return check(hass)
 
 
-async def test_budget_is_left_until_it_is_spent(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    server = FakeOpenAI(key=SECRET)
-    await server.start()
+async def test_budget_is_left_until_it_is_spent(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
     entry = await move_in(
         hass, freezer, await at_server(hass, server, CLOUD, budget_day="1"), demo(ATTIC, "Attic"), budget_month="1.5"
     )
@@ -167,7 +154,6 @@ async def test_budget_is_left_until_it_is_spent(hass: HomeAssistant, freezer: Fr
     assert not await checked(hass, "budget_left", device_id=cloud)
     assert not await checked(hass, "budget_left", device_id=[attic, cloud])
     assert await checked(hass, "budget_left", device_id=[attic], at_least=1_000)  # it has no budget
-    await server.stop()
 
 
 async def test_a_provider_is_healthy_when_it_has_answered(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

@@ -78,7 +78,7 @@ async def test_every_code_has_a_text_and_every_text_a_code(hass: HomeAssistant, 
         assert text == " ".join(text.split())
         assert "None" not in text
         assert "{" not in text
-    there = {key for key in words._texts("common", DOMAIN) if key.startswith(COMMON)}
+    there = {key for key in words._texts("common") if key.startswith(COMMON)}
     assert words.wanted <= there
     # Not every unit is counted in every window; that each that is has a name is shown where limits are told of.
     words.bucket(None, str)
@@ -126,6 +126,20 @@ async def test_the_household_reads_its_own_language(hass: HomeAssistant, freezer
     told = await call(hass, "process", prompt="Hi", dry_run=True)
     assert [each["reason"] for each in told["targets"]] == ["Rang 4", "Rang 0"]
     assert sentence(Wording(hass), Kind.PROVIDER_RECOVERED, {"reason": None}) == "ist wieder da"
+
+
+async def test_a_household_that_changes_its_language_reads_english_until_the_other_one_is_there(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await move_in(hass, freezer, demo(ATTIC, "Attic", options=QUICK, priority=4))
+    await hass.config.async_update(language="fr")
+    await hass.async_block_till_done()
+
+    reply = await call(hass, "process", prompt="Hi")
+    (left_out,) = (await call(hass, "process", prompt="Hi", max_cost=0, dry_run=True))["left_out"]
+
+    assert reply["route"]["reason"] == "priority 4"
+    assert left_out["detail"] == "Might cost more than the request may"
 
 
 @pytest.mark.usefixtures("german")

@@ -11,7 +11,6 @@ from asyncio import Future, shield
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +21,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.json import json_dumps
 
+from .ai_task_failures import failure_of
 from .ai_task_words import instructions, pictures, structure
 from .const import DOMAIN, Conf
 from .flows.fields import named
@@ -35,18 +35,7 @@ AI_TASK: Final = "ai_task"
 ENTITY: Final = "entity"
 _GENERATE_DATA, _SUPPORT_ATTACHMENTS = 1, 2
 _FIRST_WORD_SECONDS: Final = 180
-_MAX_DETAIL: Final = 300
-_DEEPEST_CAUSE: Final = 8
 _TOLD: Final = Capability.VISION | Capability.TOOLS | Capability.STRUCTURED
-# What the server behind the entity said, where the integration tells.
-_STATUSES: Final = {
-    HTTPStatus.REQUEST_TIMEOUT: FailureClass.TIMEOUT_FIRST_TOKEN,
-    HTTPStatus.PAYMENT_REQUIRED: FailureClass.BILLING,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: FailureClass.TOO_LARGE,
-    HTTPStatus.TOO_MANY_REQUESTS: FailureClass.RATE_LIMIT,
-    HTTPStatus.SERVICE_UNAVAILABLE: FailureClass.OVERLOADED,
-    529: FailureClass.OVERLOADED,
-}
 
 
 class Picture(NamedTuple):
@@ -191,13 +180,13 @@ class AiTaskTarget:
                 )
             finally:
                 _CALLS.reset(token)
-        except Exception as err:
+        except Exception as err:  # whatever the loop has made of itself on its way back; all else is sorted out below
             if ongoing.looped:
                 # Once more would go the same way.
                 detail = f"{entity_id} has asked the router for the answer"
                 raise AttemptFailed(Failure(FailureClass.CAPABILITY, Phase.SENT, detail)) from None
             if isinstance(err, HomeAssistantError | ClientError | OSError):
-                raise AttemptFailed(_failure(err)) from None
+                raise AttemptFailed(failure_of(err)) from None
             raise
         finally:
             ongoing.over = True
@@ -280,43 +269,3 @@ def _written(data: Any) -> str:
 
 def _not_sent(cls: FailureClass, detail: str) -> AttemptFailed:
     return AttemptFailed(Failure(cls, Phase.UNSENT, detail, billed=Billed.NO))
-
-
-def _failure(err: Exception) -> Failure:
-    """Say why a call failed: by what lies behind the error, as far as the integration tells.
-
-    A rejected key, too, is only a bad time for us: it is asked for by the integration that it belongs to, and once it
-    is mended there, nobody tells us.
-    """
-    detail = " ".join(str(err).split())[:_MAX_DETAIL] or type(err).__name__
-    causes = list(_causes(err))
-    for cause in causes:
-        if (status := _status(cause)) is not None:
-            # What was refused is not paid.
-            return Failure(
-                _STATUSES.get(status, FailureClass.TRANSIENT), Phase.SENT, detail, billed=Billed.NO, status=status
-            )
-    for cause in causes:
-        if isinstance(cause, TimeoutError) or "timeout" in type(cause).__name__.lower():
-            return Failure(FailureClass.TIMEOUT_FIRST_TOKEN, Phase.SENT, detail)
-    if any(isinstance(cause, ClientError | ConnectionError) or "Connect" in type(cause).__name__ for cause in causes):
-        return Failure(FailureClass.NETWORK, Phase.SENT, detail)
-    return Failure(FailureClass.TRANSIENT, Phase.SENT, detail)
-
-
-def _causes(err: BaseException) -> Iterable[BaseException]:
-    cause: BaseException | None = err
-    for _ in range(_DEEPEST_CAUSE):
-        if cause is None:
-            return
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _status(err: BaseException) -> int | None:
-    """Return the HTTP status that an error of a client library carries; they name it in three ways."""
-    for name in ("status_code", "status", "code"):
-        status = getattr(err, name, None)
-        if isinstance(status, int) and HTTPStatus.BAD_REQUEST <= status < 600:  # noqa: PLR2004 - statuses end there
-            return int(status)
-    return None

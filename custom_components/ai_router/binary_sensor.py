@@ -64,14 +64,10 @@ def _sensors_of(provider: StatusDevice[ProviderStatus]) -> Iterator[Entity]:
     yield StatusBinarySensor(provider, RATE_LIMITED)
 
 
-class StatusBinarySensor[S](StatusEntity[S], BinarySensorEntity):
+class StatusBinarySensor[S](StatusEntity[S, StatusBinaryDescription[S]], BinarySensorEntity):
     """One question about a status."""
 
     entity_description: StatusBinaryDescription[S]
-
-    def __init__(self, device: StatusDevice[S], description: StatusBinaryDescription[S]) -> None:
-        """Show what the description reads."""
-        super().__init__(device, description)
 
     @property
     @override

@@ -73,14 +73,10 @@ async def async_setup_entry(
     await async_follow_providers(entry, async_add_entities, buttons_of)
 
 
-class Press[S](ControlEntity[S], ButtonEntity):
+class Press[S](ControlEntity[S, PressDescription], ButtonEntity):
     """One thing to do."""
 
     entity_description: PressDescription
-
-    def __init__(self, hub: Hub, device: StatusDevice[S], description: PressDescription) -> None:
-        """Do what the description names."""
-        super().__init__(hub, device, description)
 
     @override
     async def async_press(self) -> None:

@@ -42,14 +42,14 @@ async def caller_of(hass: HomeAssistant, context: Context) -> Caller:
 
 def provider_id(hub: Hub, reference: str) -> str:
     """Find a provider by its name or its device. Raises `ServiceValidationError`."""
-    names = {provider.name: provider.id for provider in hub.router.config.providers.values()}
-    return _find(hub, reference, names, "unknown_provider", "provider")
+    names = {provider.id: provider.name for provider in hub.router.config.providers.values()}
+    return _find(hub, reference, names, "provider")
 
 
 def pool_id(hub: Hub, reference: str) -> str:
     """Find a pool by its name or its device. Raises `ServiceValidationError`."""
-    names = {pool.name: pool.id for pool in hub.router.config.pools.values()}
-    return _find(hub, reference, names, "unknown_pool_name", "pool")
+    names = {pool.id: pool.name for pool in hub.router.config.pools.values()}
+    return _find(hub, reference, names, "pool")
 
 
 def pool_or_all(hub: Hub, reference: str) -> str | None:
@@ -60,20 +60,37 @@ def pool_or_all(hub: Hub, reference: str) -> str | None:
     return pool_id(hub, reference)
 
 
-def _find(hub: Hub, reference: str, names: Mapping[str, str], unknown: str, placeholder: str) -> str:
+_UNKNOWN = {"provider": "unknown_provider", "pool": "unknown_pool_name"}
+
+
+def _find(hub: Hub, reference: str, names: Mapping[str, str], what: str) -> str:
+    """Return the one of these (names by id) that is meant: by id, by device, or by a name that no other one has.
+
+    A device has the name that its household has given it, too.
+    """
+    if reference in names:
+        return reference
+    devices = dr.async_get(hub.hass)
+    device = devices.async_get(reference)
+    theirs = None if device is None else device.config_subentry_id
+    if theirs is not None and theirs in names:
+        return theirs
     wanted = reference.strip().casefold()
-    for name, named in names.items():
-        if name.casefold() == wanted or named == reference:
-            return named
-    device = dr.async_get(hub.hass).async_get(reference)
-    found = None if device is None else device.config_subentry_id
-    if found is not None and found in names.values():
-        return found
-    raise ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key=unknown,
-        translation_placeholders={placeholder: reference, "known": ", ".join(names) or "-"},
-    )
+
+    def is_called(subentry_id: str, name: str) -> bool:
+        if name.casefold() == wanted:
+            return True
+        own = devices.async_get_device_by_identifier((DOMAIN, subentry_id), hub.entry.entry_id)
+        return own is not None and own.name_by_user is not None and own.name_by_user.strip().casefold() == wanted
+
+    found = [subentry_id for subentry_id, name in names.items() if is_called(subentry_id, name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        key, placeholders = f"ambiguous_{what}", {what: reference}
+    else:
+        key, placeholders = _UNKNOWN[what], {what: reference, "known": ", ".join(names.values()) or "-"}
+    raise ServiceValidationError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
 
 
 async def user_names(hass: HomeAssistant) -> dict[str, str]:

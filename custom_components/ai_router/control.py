@@ -12,10 +12,10 @@ from .entity import StatusDevice, StatusEntity
 from .hub import Hub
 
 
-class ControlEntity[S](StatusEntity[S]):
+class ControlEntity[S, D: EntityDescription](StatusEntity[S, D]):
     """An entity by which a person changes something."""
 
-    def __init__(self, hub: Hub, device: StatusDevice[S], description: EntityDescription) -> None:
+    def __init__(self, hub: Hub, device: StatusDevice[S], description: D) -> None:
         """Belong to a device of the router's."""
         super().__init__(device, description)
         self.hub = hub

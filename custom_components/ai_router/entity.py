@@ -11,7 +11,6 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN, SUBENTRY_POOL, SUBENTRY_PROVIDER, Conf
@@ -19,6 +18,7 @@ from .coordinator import RouterCoordinator
 from .hub import RouterConfigEntry
 from .plug_ins import kinds
 from .status import PoolStatus, ProviderStatus, RouterStatus
+from .wording import texts_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,16 @@ class StatusDevice[S]:
     look: Callable[[RouterStatus], S | None]
 
 
-class StatusEntity[S](CoordinatorEntity[RouterCoordinator]):
+class StatusEntity[S, D: EntityDescription](CoordinatorEntity[RouterCoordinator]):
     """Shows a part of the latest snapshot.
 
     What was spent and counted is our own knowledge, so it is available while the entry is loaded, provider up or down.
     """
 
     _attr_has_entity_name = True
+    entity_description: D
 
-    def __init__(self, device: StatusDevice[S], description: EntityDescription) -> None:
+    def __init__(self, device: StatusDevice[S], description: D) -> None:
         """Belong to a device; the description's key makes the unique id and names the translations."""
         super().__init__(device.coordinator)
         self.entity_description = description
@@ -114,7 +115,7 @@ def _subentry_device[S](
 
 def _model_name(hass: HomeAssistant, key: str) -> str:
     """Return what a device is, in the household's language: a kind of provider, or a pool."""
-    names = async_get_cached_translations(hass, hass.config.language, "device", DOMAIN)
+    names = texts_in(hass, hass.config.language, "device")
     kind = kinds(hass).get(key)
     return names.get(f"component.{DOMAIN}.device.{key}.name") or (kind.name if kind else "") or key
 

@@ -4,13 +4,12 @@ Nothing is stored: which issues stand follows from the benches, the budgets, the
 time alone (no credit for an hour) stands until an answer, or somebody, shows that it is mended.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.event import async_track_time_interval
@@ -18,6 +17,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, SUBENTRY_PROVIDER, Conf
 from .plug_ins import STRATEGIES_CHANGED, kinds
+from .problems import Issue, Problem
 from .reauthentication import Reauthentication
 from .routing.benches import BenchKey
 from .routing.failures import FailureClass
@@ -28,32 +28,15 @@ from .routing.ports import AttemptEnded, Benched, BudgetCrossed, CoreEvent, Requ
 from .routing.refusals import RefusalCode
 from .routing.strategies import STRATEGIES
 from .routing.tickets import BucketKey
-from .settings import BUDGET_WINDOWS, credential_since
+from .settings import credential_since
 
 if TYPE_CHECKING:
     from .hub import Hub
 
 OLD_KEY_DAYS = 90
+_RETIRES_SOON = timedelta(days=30)
 # What changes by time alone: a budget's next window, the age of a key.
 _LOOK_EVERY = timedelta(minutes=1)
-
-
-class Problem(StrEnum):
-    """What can be the matter; also the key of its texts."""
-
-    KEY_REJECTED = "key_rejected"
-    KEY_OLD = "key_old"
-    NO_CREDIT = "no_credit"
-    MODEL_RETIRED = "model_retired"
-    MODEL_NOT_LOCAL = "model_not_local"
-    PRICE_UNKNOWN = "price_unknown"
-    BUDGET_REACHED = "budget_reached"
-    KIND_UNKNOWN = "kind_unknown"
-    STRATEGY_UNKNOWN = "strategy_unknown"
-    LEDGER_RESTORED = "ledger_restored"
-    LEDGER_DAMAGED = "ledger_damaged"
-    LEDGER_TOO_NEW = "ledger_too_new"
-    LEDGER_FAILING = "ledger_failing"
 
 
 _STANDS_FOR = {
@@ -64,44 +47,6 @@ _STANDS_FOR = {
 }
 # An answer shows that these are over. A rejected key stays rejected, whatever an older request still brings.
 _OVER_WITH_AN_ANSWER = frozenset({FailureClass.BILLING, FailureClass.MODEL_MISSING})
-BUDGETS = {window: key for key, window in BUDGET_WINDOWS.items()}
-"""The budgets that can be set, and so be raised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """One issue. `data` is what its repair needs to know, `placeholders` what its text does.
-
-    `text` is the translation key where one problem has several texts.
-    """
-
-    problem: Problem
-    about: tuple[str, ...] = ()
-    placeholders: Mapping[str, str] = field(default_factory=dict)
-    data: Mapping[str, str] = field(default_factory=dict)
-    fixable: bool = True
-    severity: ir.IssueSeverity = ir.IssueSeverity.ERROR
-    persistent: bool = False
-    text: str = ""
-
-    @property
-    def id(self) -> str:
-        """The id under which Home Assistant keeps it."""
-        return "_".join((self.problem.value, *self.about))
-
-    def show(self, hass: HomeAssistant) -> None:
-        """Show it, or bring it up to date."""
-        ir.async_create_issue(
-            hass,
-            DOMAIN,
-            self.id,
-            data={"problem": self.problem.value, **self.data},
-            is_fixable=self.fixable,
-            is_persistent=self.persistent,
-            severity=self.severity,
-            translation_key=self.text or self.problem.value,
-            translation_placeholders=dict(self.placeholders),
-        )
 
 
 class Issues:
@@ -216,6 +161,7 @@ class Issues:
 
     def _found(self) -> Iterator[Issue]:
         yield from self._of_benches()
+        yield from self._of_retirements()
         yield from self._of_entry()
         yield from self._of_strategies()
         yield from self._of_budgets()
@@ -236,6 +182,17 @@ class Issues:
                 target = Target(provider_id, model_id)
                 # Only who looks at the provider's settings can say what it is from now on.
                 yield replace(self._of_model(Problem.MODEL_NOT_LOCAL, target, ir.IssueSeverity.CRITICAL), fixable=False)
+
+    def _of_retirements(self) -> Iterator[Issue]:
+        """Warn of models that go soon by their provider's own list, and are not gone already."""
+        soon = dt_util.now().date() + _RETIRES_SOON
+        for provider in self._hub.router.config.providers.values():
+            for model in provider.models:
+                target = Target(provider.id, model.id)
+                gone = self._standing.get(target) is FailureClass.MODEL_MISSING
+                if model.retires is not None and model.retires <= soon and not gone:
+                    issue = self._of_model(Problem.MODEL_RETIRES, target, ir.IssueSeverity.WARNING)
+                    yield replace(issue, placeholders={**issue.placeholders, "date": model.retires.isoformat()})
 
     def _of_entry(self) -> Iterator[Issue]:
         now = dt_util.utcnow()
@@ -306,17 +263,3 @@ class Issues:
     def _name(self, provider_id: str) -> str:
         subentry = self._hub.entry.subentries.get(provider_id)
         return self._hub.redactor.redact(subentry.title if subentry else self._hub.provider_name(provider_id))
-
-
-@callback
-def async_show_too_new(hass: HomeAssistant) -> None:
-    """Say that the ledger was written by a newer version."""
-    Issue(Problem.LEDGER_TOO_NEW, fixable=False).show(hass)
-
-
-@callback
-def async_forget_all(hass: HomeAssistant) -> None:
-    """Delete every issue of ours, those that outlive a restart too."""
-    for domain, issue_id in list(ir.async_get(hass).issues):
-        if domain == DOMAIN:
-            ir.async_delete_issue(hass, DOMAIN, issue_id)

@@ -18,7 +18,7 @@ from .changes import change_provider
 from .const import CURRENCY, MOST_DOLLARS, Conf
 from .control import ControlEntity
 from .entity import StatusDevice, async_follow_providers
-from .hub import Hub, RouterConfigEntry
+from .hub import RouterConfigEntry
 from .routing.tickets import Window
 from .status import ProviderStatus
 
@@ -92,14 +92,10 @@ async def async_setup_entry(
     await async_follow_providers(entry, async_add_entities, numbers_of)
 
 
-class ProviderNumber(ControlEntity[ProviderStatus], NumberEntity):
+class ProviderNumber(ControlEntity[ProviderStatus, ProviderNumberDescription], NumberEntity):
     """One setting of a provider that is a number."""
 
     entity_description: ProviderNumberDescription
-
-    def __init__(self, hub: Hub, device: StatusDevice[ProviderStatus], description: ProviderNumberDescription) -> None:
-        """Show and change what the description names."""
-        super().__init__(hub, device, description)
 
     @property
     @override

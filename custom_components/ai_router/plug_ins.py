@@ -187,7 +187,7 @@ async def _take_in(hass: HomeAssistant, domain: str, platform: Any) -> None:
             # Home Assistant's start waits for it.
             async with asyncio.timeout(_SECONDS):
                 await asked(f"The platform {DOMAIN} of integration {domain}", lambda: waiting)
-    except Exception:
+    except Exception:  # another integration's own fault, which must not end our set-up
         _LOGGER.exception("The platform %s of integration %s failed", DOMAIN, domain)
 
 
@@ -209,7 +209,7 @@ def _guarded_options(kind: Kind) -> Callable[[], Sequence[Option]]:
         try:
             asked = tuple(kind.options())
             wrong = [each for each in asked if not _is_option(each)]
-        except Exception:
+        except Exception:  # another integration's own fault, which must not end our form
             _LOGGER.exception("The kind %s could not say what its form asks for", kind.id)
             return ()
         if wrong:
@@ -232,7 +232,7 @@ def _check_strategy(name: Any, make: Any) -> None:
         raise KindRefused(f"the name {name} is taken")
     try:
         made = make()
-    except Exception as err:
+    except Exception as err:  # another integration's own fault, which must not end our set-up
         _LOGGER.exception("The strategy %s could not be made", name)
         raise KindRefused(f"{name} could not be made: {type(err).__name__}") from None
     lacking = [method for method in _METHODS if not callable(getattr(made, method, None))]

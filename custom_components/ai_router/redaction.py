@@ -22,24 +22,27 @@ class Redactor:
 
     def __init__(self) -> None:
         """Start with nothing to hide."""
-        self._values: dict[str, list[str]] = {}
-        self._forms: tuple[str, ...] = ()
+        # A value is spelled out once. The mapping is replaced, never changed: another thread may be reading it.
+        self._values: dict[str, dict[str, frozenset[str]]] = {}
+        self._built: tuple[Mapping[str, Any], tuple[str, ...]] = (self._values, ())
 
     def add(self, owner: str, values: Iterable[str]) -> None:
         """Hide these values from now on; those shorter than 6 characters are ignored."""
-        new = [part for value in values for part in _parts(value) if len(part) >= MIN_LENGTH]
-        kept = [value for value in self._values.get(owner, ()) if value not in new]
-        self._values[owner] = [*kept, *dict.fromkeys(new)][-MAX_PER_OWNER:]
-        self._rebuild()
+        new = dict.fromkeys(part for value in values for part in _parts(value) if len(part) >= MIN_LENGTH)
+        if not new:
+            return
+        known = self._values.get(owner, {})
+        newest = [*(value for value in known if value not in new), *new][-MAX_PER_OWNER:]
+        spelled = {value: known.get(value) or frozenset(forms_of(value)) for value in newest}
+        self._values = {**self._values, owner: spelled}
 
     def remove(self, owner: str) -> None:
         """Forget an owner's values."""
-        self._values.pop(owner, None)
-        self._rebuild()
+        self._values = {known: spelled for known, spelled in self._values.items() if known != owner}
 
     def redact(self, text: str) -> str:
         """Return the text without secrets, be they plain, URL-encoded, JSON-escaped or within base64."""
-        for form in self._forms:
+        for form in self._forms():
             if form in text:
                 text = text.replace(form, REDACTED)
         return text
@@ -54,10 +57,16 @@ class Redactor:
         masked = self.redact(text)
         return data if masked == text else masked
 
-    def _rebuild(self) -> None:
-        forms = {form for values in self._values.values() for value in values for form in forms_of(value)}
-        # The longest first: a secret that holds another one goes as a whole.
-        self._forms = tuple(sorted(forms, key=len, reverse=True))
+    def _forms(self) -> tuple[str, ...]:
+        """Return every spelling: with many providers at set-up they are put in order once, when a text comes."""
+        values, forms = self._built
+        if values is not self._values:
+            values = self._values
+            found = {form for spelled in values.values() for spellings in spelled.values() for form in spellings}
+            # The longest first: a secret that holds another one goes as a whole.
+            forms = tuple(sorted(found, key=len, reverse=True))
+            self._built = values, forms
+        return forms
 
 
 def guard_logs(redactor: Redactor) -> Callable[[], None]:

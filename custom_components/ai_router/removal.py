@@ -4,16 +4,14 @@ import logging
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN, Conf
 from .credentials import KEY_FILE
-from .hub import STATE_KEY, STATE_VERSION
-from .issues import async_forget_all
+from .problems import async_forget_all
+from .saved_state import state_store
 from .storage.answer_file import FILE_NAME as ANSWERS
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,7 +21,7 @@ _ALWAYS = (KEY_FILE, ANSWERS)
 async def clean_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Leave nothing of an entry that is removed, but the ledger: adding it again finds what was spent."""
     async_forget_all(hass)
-    await Store[dict[str, Any]](hass, STATE_VERSION, STATE_KEY, private=True).async_remove()
+    await state_store(hass).async_remove()
     folder = Path(hass.config.path(".storage", DOMAIN))
     whole = bool(entry.options.get(Conf.DELETE_DATA))
     try:

@@ -1,6 +1,7 @@
 """Mends what is shown under Repairs: each problem with the one thing that ends it, checked before it is stored."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, override
 
 import voluptuous as vol
@@ -17,14 +18,17 @@ from .flows.key_renewal import KEY_FORM, ask_stored, form_errors, provider_of, r
 from .flows.provider_check import API_KEY, FieldProblem
 from .flows.provider_forms import model_to_store
 from .hub import RouterConfigEntry
-from .issues import BUDGETS, Problem
+from .problems import Problem
 from .routing.model import Capability, Model
 from .routing.money import to_picodollars
 from .routing.tickets import Window
-from .stored_models import INPUT_PRICE, OUTPUT_PRICE, OWN
+from .settings import BUDGET_WINDOWS, provider_models
+from .stored_models import OWN, token_prices
 
 AMOUNT = "amount"
 MODEL = "model"
+BUDGETS = {window: key for key, window in BUDGET_WINDOWS.items()}
+"""The budgets that can be set, and so be raised."""
 
 type _Data = dict[str, str | int | float | None]
 
@@ -37,6 +41,7 @@ class Repair(RepairsFlow):
         self.about = str(data.get("about", ""))
         self.model_id = str(data.get(MODEL, ""))
         self.window = str(data.get("window", ""))
+        self._named: Mapping[str, str] = {}
 
     async def async_step_init(self, _: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Show the form; what comes with the first call is no answer to it."""
@@ -53,14 +58,15 @@ class Repair(RepairsFlow):
                 problem = err
             else:
                 return self.async_create_entry(data={})
+        # It may be over meanwhile, mended elsewhere: what the form says needs its names all the same.
         issue = ir.async_get(self.hass).async_get_issue(self.handler, self.issue_id)
-        named = {} if issue is None else issue.translation_placeholders or {}
+        self._named = self._named if issue is None else issue.translation_placeholders or {}
         errors, placeholders = form_errors(problem, (str(field) for field in form.schema))
         return self.async_show_form(
             step_id="mend",
             data_schema=self.add_suggested_values_to_schema(form, user_input),
             errors=errors,
-            description_placeholders={**named, **placeholders},
+            description_placeholders={**self._named, **placeholders},
         )
 
     def entry(self) -> RouterConfigEntry:
@@ -115,7 +121,7 @@ class CreditRepair(Repair):
 
 
 class ModelRepair(Repair):
-    """Puts a model that the provider lists in the place of one that is gone."""
+    """Puts a model that the provider lists in the place of one that is gone, or about to go."""
 
     def __init__(self, data: _Data) -> None:
         """Begin before the provider was asked."""
@@ -146,17 +152,22 @@ class PriceRepair(Repair):
 
     @override
     async def form(self) -> vol.Schema:
-        self.provider()
         unit = "USD / 1M tokens"
         # The frontend fills a required number in with 0, and nobody means that by pressing a button.
-        return vol.Schema({vol.Optional(INPUT_PRICE): dollars(unit), vol.Optional(OUTPUT_PRICE): dollars(unit)})
+        return vol.Schema({vol.Optional(name): dollars(unit) for name in self._asked()})
+
+    def _asked(self) -> list[str]:
+        models = provider_models(self.provider().data, self.entry().runtime_data.table)
+        caps = next((model.caps for model in models if model.id == self.model_id), Capability.CHAT)
+        return sorted(token_prices(caps))
 
     @override
     async def mend(self, typed: dict[str, Any]) -> None:
-        for name in (INPUT_PRICE, OUTPUT_PRICE):
+        asked = self._asked()
+        for name in asked:
             if typed.get(name) is None:
                 raise FieldProblem(name, "price_missing")
-        prices = {name: decimal_text(typed[name]) for name in (INPUT_PRICE, OUTPUT_PRICE)}
+        prices = {name: decimal_text(typed[name]) for name in asked}
         for model in self.provider().data[Conf.MODELS]:
             if model["id"] == self.model_id:
                 self.store_model({**model, OWN: {**model.get(OWN, {}), **prices}})
@@ -204,6 +215,7 @@ _REPAIRS: dict[Problem, type[Repair]] = {
     Problem.KEY_OLD: KeyRepair,
     Problem.NO_CREDIT: CreditRepair,
     Problem.MODEL_RETIRED: ModelRepair,
+    Problem.MODEL_RETIRES: ModelRepair,
     Problem.PRICE_UNKNOWN: PriceRepair,
     Problem.BUDGET_REACHED: BudgetRepair,
 }
@@ -211,7 +223,7 @@ _REPAIRS: dict[Problem, type[Repair]] = {
 
 async def async_create_fix_flow(
     hass: HomeAssistant,  # noqa: ARG001  # the platform's signature
-    issue_id: str,  # noqa: ARG001
+    issue_id: str,  # noqa: ARG001 - the platform's signature
     data: _Data | None,
 ) -> RepairsFlow:
     """Return the flow that mends an issue; what can only be read is confirmed."""

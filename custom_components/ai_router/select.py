@@ -30,8 +30,10 @@ async def async_setup_entry(
     async_add_entities([StrategySelect(entry.runtime_data, router_device(entry), STRATEGY)])
 
 
-class StrategySelect(ControlEntity[RouterStatus], SelectEntity):
+class StrategySelect(ControlEntity[RouterStatus, SelectEntityDescription], SelectEntity):
     """How the router chooses among all providers."""
+
+    entity_description: SelectEntityDescription
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -6,12 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, override
 
-from homeassistant.components.sensor import (
-    SensorDeviceClass,
-    SensorEntity,
-    SensorEntityDescription,
-    SensorStateClass,
-)
+from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorEntityDescription, SensorStateClass
 from homeassistant.const import EntityCategory, UnitOfRatio, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity import Entity
@@ -41,6 +36,7 @@ class StatusSensorDescription[S](SensorEntityDescription):
     value_fn: Callable[[S], StateType | datetime]
     last_reset_fn: Callable[[S], datetime] | None = None
     attributes_fn: Callable[[S], dict[str, Any]] | None = None
+    available_fn: Callable[[S], bool] | None = None
 
 
 def _exact(amount: Decimal | None) -> str | None:
@@ -108,6 +104,24 @@ def _percent[S](
     )
 
 
+def _diagnostic[S](
+    key: str,
+    figure: Callable[[S], int | None],
+    attributes: Callable[[S], dict[str, Any]] | None = None,
+    available: Callable[[S], bool] | None = None,
+) -> StatusSensorDescription[S]:
+    """Describe a figure that helps to find a cause, and is switched on by who looks for one."""
+    return StatusSensorDescription(
+        key=key,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=figure,
+        attributes_fn=attributes,
+        available_fn=available,
+    )
+
+
 def _own_limit(
     key: str, window: Callable[[ProviderStatus], RateWindow | None]
 ) -> StatusSensorDescription[ProviderStatus]:
@@ -124,14 +138,7 @@ def _own_limit(
         reset = None if told.reset_at is None else dt_util.utc_from_timestamp(told.reset_at).isoformat()
         return {"limit": told.limit, "reset": reset}
 
-    return StatusSensorDescription(
-        key=key,
-        state_class=SensorStateClass.MEASUREMENT,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        value_fn=remaining,
-        attributes_fn=quota,
-    )
+    return _diagnostic(key, remaining, quota, lambda status: status.health is not Level.UNHEALTHY)
 
 
 def _arm(report: ArmReport) -> dict[str, Any]:
@@ -168,24 +175,12 @@ SHARED_SENSORS: tuple[StatusSensorDescription[RouterStatus | ProviderStatus], ..
         attributes_fn=lambda status: {"reason": status.reason},
     ),
     _percent("success_rate", lambda status: status.success_rate),
-    StatusSensorDescription(
-        key="under_way",
-        state_class=SensorStateClass.MEASUREMENT,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        value_fn=lambda status: status.under_way,
-    ),
+    _diagnostic("under_way", lambda status: status.under_way),
 )
 
 ROUTER_SENSORS: tuple[StatusSensorDescription[RouterStatus], ...] = (
     _count("requests_today", lambda status: status.requests_today, lambda status: status.money.today_since),
-    StatusSensorDescription(
-        key="queued",
-        state_class=SensorStateClass.MEASUREMENT,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        value_fn=lambda status: status.queued,
-    ),
+    _diagnostic("queued", lambda status: status.queued),
     _dollars("cost_projected", lambda status: status.projected, sums_up=False),
     _percent(
         "cache_hit_rate",
@@ -272,9 +267,7 @@ async def async_setup_entry(
     async_add_entities(StatusSensor(router, description) for description in ROUTER_SENSORS)
     await async_follow_providers(entry, async_add_entities, _sensors_of)
     await async_follow_pools(
-        entry,
-        async_add_entities,
-        lambda pool: (StatusSensor(pool, description) for description in POOL_SENSORS),
+        entry, async_add_entities, lambda pool: (StatusSensor(pool, each) for each in POOL_SENSORS)
     )
 
 
@@ -283,14 +276,17 @@ def _sensors_of(provider: StatusDevice[ProviderStatus]) -> Iterator[Entity]:
     yield from (StatusSensor(provider, description) for description in PROVIDER_SENSORS)
 
 
-class StatusSensor[S](StatusEntity[S], SensorEntity):
+class StatusSensor[S](StatusEntity[S, StatusSensorDescription[S]], SensorEntity):
     """One figure of a status."""
 
     entity_description: StatusSensorDescription[S]
 
-    def __init__(self, device: StatusDevice[S], description: StatusSensorDescription[S]) -> None:
-        """Show what the description reads."""
-        super().__init__(device, description)
+    @property
+    @override
+    def available(self) -> bool:
+        """Not while a provider that tells the figure itself cannot be asked."""
+        check = self.entity_description.available_fn
+        return super().available and (check is None or check(self.status))
 
     @property
     @override

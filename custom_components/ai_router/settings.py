@@ -4,9 +4,10 @@ Money is stored as decimal text in USD, so that nothing is lost on the way throu
 """
 
 import hashlib
-from collections.abc import Mapping
-from datetime import datetime, time
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Concatenate
 from zoneinfo import ZoneInfo
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -24,7 +25,6 @@ from .routing.config import (
     DEFAULT_BOUNDS,
     DEFAULT_MAX_OUTPUT,
     DEFAULT_REASONING_OUTPUT,
-    Conditions,
     Member,
     PoolConfig,
     ProviderConfig,
@@ -32,13 +32,14 @@ from .routing.config import (
     RuleConfig,
 )
 from .routing.health import DEFAULT_HEALTH, HealthSettings
-from .routing.model import Capability, Model, Op
+from .routing.model import Model
 from .routing.money import to_picodollars
 from .routing.ports import Provider
 from .routing.request import Bounds
 from .routing.retries import DEFAULT_BACKOFF, Backoff
 from .routing.tickets import Window
-from .stored_models import CAPABILITIES, model_from_stored
+from .stored_conditions import conditions_from_stored
+from .stored_models import model_from_stored
 
 DEFAULT_UNKNOWN_PRICE_HOLD = "0.05"
 DEFAULT_HEALTH_INTERVAL = 300.0
@@ -46,6 +47,32 @@ DEFAULT_ALERT_AT = 80
 DEFAULT_RETENTION_DAYS = 400
 DEFAULT_CACHE_DISK = 64
 MEGABYTE = 1024 * 1024
+
+
+class SettingsUnreadable(Exception):
+    """What is stored of somebody is nothing that this version understands; `name` is whose settings, `why` in short."""
+
+    def __init__(self, name: str, why: str) -> None:
+        """Keep both for whoever tells it."""
+        super().__init__(f"the settings of {name} cannot be read: {why}")
+        self.name = name
+        self.why = why
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Read settings of somebody. Raises `SettingsUnreadable`: a newer version may have written them, or a hand."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as err:
+        raise SettingsUnreadable(name, f"{type(err).__name__}: {err}") from err
+
+
+def _read[**P, C](
+    read: Callable[Concatenate[ConfigSubentry, P], C], subentry: ConfigSubentry, *more: P.args, **named: P.kwargs
+) -> C:
+    with reading(subentry.title):
+        return read(subentry, *more, **named)
 
 
 def provider_models(data: Mapping[str, Any], table: PriceTable) -> tuple[Model, ...]:
@@ -171,7 +198,7 @@ def rule_config(subentry: ConfigSubentry) -> RuleConfig:
     return RuleConfig(
         id=subentry.subentry_id,
         name=subentry.title,
-        when=_conditions(data.get(Conf.WHEN)),
+        when=conditions_from_stored(data.get(Conf.WHEN)),
         priority=data.get(Conf.PRIORITY, 0),
         enabled=data.get(Conf.ENABLED, True),
         pool=data.get(Conf.POOL),
@@ -179,35 +206,6 @@ def rule_config(subentry: ConfigSubentry) -> RuleConfig:
         local_only=data.get(Conf.LOCAL_ONLY, False),
         bounds=_bounds(data),
     )
-
-
-_SETS = ("entities", "areas", "labels", "users", "automations", "sources")
-_TIMES = ("after", "before")
-_SIZES = ("tokens_from", "tokens_to")
-ALWAYS = "always"
-
-
-def _conditions(stored: Any) -> Conditions | None:
-    """Read a rule's conditions; None where they, or one of them, cannot be read: such a rule is about everything."""
-    try:
-        known = {"ops", "needs", *_SETS, *_TIMES, *_SIZES, ALWAYS}
-        if not stored or not known.issuperset(stored):
-            return None
-        needs = Capability.NONE
-        for name in stored.get("needs", ()):
-            needs |= CAPABILITIES[name]
-        read: dict[str, Any] = {name: _words(stored[name]) for name in _SETS if name in stored}
-        read |= {name: time.fromisoformat(stored[name]) for name in _TIMES if name in stored}
-        read |= {name: int(stored[name]) for name in _SIZES if name in stored}
-        return Conditions(ops=frozenset(map(Op, _words(stored.get("ops", [])))), needs=needs, **read)
-    except AttributeError, KeyError, TypeError, ValueError:
-        return None
-
-
-def _words(stored: Any) -> frozenset[str]:
-    if not isinstance(stored, list):  # a text would fall into its letters, and meet nothing
-        raise TypeError
-    return frozenset(stored)
 
 
 def _cache(options: Mapping[str, Any]) -> CacheSettings:
@@ -274,12 +272,12 @@ def router_config(
     backoff = _backoff(options, DEFAULT_BACKOFF)
     return RouterConfig(
         providers={
-            subentry.subentry_id: provider_config(subentry, clients[subentry.subentry_id], table, backoff)
+            subentry.subentry_id: _read(provider_config, subentry, clients[subentry.subentry_id], table, backoff)
             for subentry in entry.get_subentries_of_type(SUBENTRY_PROVIDER)
             if subentry.subentry_id in clients
         },
-        pools={each.subentry_id: pool_config(each) for each in entry.get_subentries_of_type(SUBENTRY_POOL)},
-        rules=tuple(map(rule_config, entry.get_subentries_of_type(SUBENTRY_RULE))),
+        pools={each.subentry_id: _read(pool_config, each) for each in entry.get_subentries_of_type(SUBENTRY_POOL)},
+        rules=tuple(_read(rule_config, each) for each in entry.get_subentries_of_type(SUBENTRY_RULE)),
         users=None if (users := options.get(Conf.USERS)) is None else frozenset(users),
         automations=None if (chosen := options.get(Conf.AUTOMATIONS)) is None else frozenset(chosen),
         strategy=options.get(Conf.STRATEGY, "priority"),

@@ -12,6 +12,7 @@ Money is stored as decimal text in USD, so that nothing is lost on the way throu
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from .providers.price_spans import prices_of, rates_of, span_of
@@ -51,6 +52,11 @@ _ABILITIES = Capability.VISION | Capability.TOOLS | Capability.STRUCTURED | Capa
 _NOTHING_KNOWN = PriceTable()
 
 
+def token_prices(caps: Capability) -> frozenset[str]:
+    """Return the prices without which those of a model are not whole: what only makes vectors writes nothing."""
+    return frozenset({INPUT_PRICE, OUTPUT_PRICE} if Capability.CHAT in caps else {INPUT_PRICE})
+
+
 def _names(caps: Capability) -> list[str]:
     return [name for name, capability in CAPABILITIES.items() if capability in caps]
 
@@ -88,6 +94,8 @@ def model_to_stored(
     if model.prices is not None and model.prices.source == LISTED:
         spans = [span_of(span) for span in model.prices.spans]
         stored["listed"] = {"as_of": model.prices.as_of or today, "prices": spans}
+    if model.retires is not None:
+        stored["retires"] = model.retires.isoformat()[:10]
     return stored | ({OWN: dict(own)} if own else {})
 
 
@@ -103,6 +111,7 @@ def model_as_listed(stored: Mapping[str, Any]) -> Model:
         local=stored["local"],
         # What was stored before this was kept apart is taken as told.
         told=_caps(stored.get("told", CAPABILITIES)),
+        retires=None if (retires := stored.get("retires")) is None else date.fromisoformat(retires),
     )
 
 

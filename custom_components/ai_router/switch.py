@@ -15,7 +15,7 @@ from .changes import change_options, change_provider
 from .const import Conf
 from .control import ControlEntity
 from .entity import StatusDevice, async_follow_providers, router_device
-from .hub import Hub, RouterConfigEntry
+from .hub import RouterConfigEntry
 from .status import ProviderStatus, RouterStatus
 
 PARALLEL_UPDATES = 0
@@ -55,14 +55,10 @@ async def async_setup_entry(
     await async_follow_providers(entry, async_add_entities, switches_of)
 
 
-class StatusSwitch[S](ControlEntity[S], SwitchEntity):
+class StatusSwitch[S](ControlEntity[S, StatusSwitchDescription[S]], SwitchEntity):
     """One setting that is on or off."""
 
     entity_description: StatusSwitchDescription[S]
-
-    def __init__(self, hub: Hub, device: StatusDevice[S], description: StatusSwitchDescription[S]) -> None:
-        """Show and change what the description names."""
-        super().__init__(hub, device, description)
 
     @property
     @override

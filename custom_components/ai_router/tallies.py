@@ -1,6 +1,5 @@
 """What the household asked and spent today, counted as it happens; begun from the ledger, so a restart loses nothing."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -33,7 +32,10 @@ class Tally:
 
 
 _NOTHING = Tally()
-_DAYS_KEPT = 2
+# As many as budgets keep windows: a clock may be set back into one of them.
+_DAYS_KEPT = 16
+# A projection looks at the running month, the running week and the two weeks before.
+_COSTS_KEPT = 62
 
 
 @dataclass(slots=True)
@@ -72,7 +74,10 @@ class Day:
 
 @dataclass(slots=True)
 class Tallies:
-    """The sums of today and of the day before, which may still be under way, and what the days before have cost."""
+    """The sums of the days since the start, and what other days have cost.
+
+    A day that is over may still be under way, and come again when a clock is set back.
+    """
 
     _days: dict[str, Day] = field(default_factory=dict)
     _costs: dict[str, Picodollars] = field(default_factory=dict)
@@ -82,6 +87,7 @@ class Tallies:
     async def read(cls, ledger: SqliteLedger, day: str, week_start: int) -> Tallies:
         """Begin with what the ledger says of a day. Raises `LedgerUnavailable`."""
         costs, first_day = await known_costs(ledger.reader, day, week_start)
+        costs.pop(day, None)
         total = await ledger.usage(day, day, ())
         known = Day(
             *await ledger.requests_on(day),
@@ -92,7 +98,7 @@ class Tallies:
         return cls({day: known}, costs, first_day)
 
     def of_day(self, day: str) -> Day:
-        """Return the sums of today or the day before (YYYY-MM-DD)."""
+        """Return the sums of today or of another day since the start (YYYY-MM-DD)."""
         return self._days.get(day, _IDLE)
 
     def count(self, event: CoreEvent) -> None:
@@ -106,9 +112,11 @@ class Tallies:
     def _day(self, day: str) -> Day:
         found = self._days.get(day)
         if found is None:
+            for old in sorted(self._days)[: max(0, len(self._days) + 1 - _DAYS_KEPT)]:
+                self._costs[old] = self._costs.get(old, 0) + self._days.pop(old).router.cost
+            for old in sorted(self._costs)[:-_COSTS_KEPT]:
+                del self._costs[old]
             found = self._days[day] = Day()
-            for old in sorted(self._days)[:-_DAYS_KEPT]:
-                self._costs[old] = self._days.pop(old).router.cost
         return found
 
     def projected(self, router: Router, now: float) -> Decimal:
@@ -116,8 +124,10 @@ class Tallies:
         calendar: Calendar = router.admission.calendar
         today = calendar.day(now)
         key = next(key for key in router_money(router.config) if key.window is Window.DAY)
-        kept = {day: sums.router.cost for day, sums in self._days.items()}
-        known: Mapping[str, Picodollars] = {**self._costs, **kept, today: router.admission.money(key).account.settled}
+        known = dict(self._costs)
+        for day, sums in self._days.items():
+            known[day] = known.get(day, 0) + sums.router.cost
+        known[today] = router.admission.money(key).account.settled
         return to_dollars(project(known, self._first_day or today, today, calendar.week_start).month)
 
 

@@ -75,6 +75,10 @@ class _BudgetExceeded(_Happens):
     kind = Kind.BUDGET_EXCEEDED
 
 
+class _ProviderDegraded(_Happens):
+    kind = Kind.PROVIDER_DEGRADED
+
+
 class _ProviderUnhealthy(_Happens):
     kind = Kind.PROVIDER_UNHEALTHY
 
@@ -85,7 +89,15 @@ class _ProviderRecovered(_Happens):
 
 TRIGGERS: dict[str, type[Trigger]] = {
     trigger.kind.value: trigger
-    for trigger in (_Failover, _AllFailed, _BudgetAlert, _BudgetExceeded, _ProviderUnhealthy, _ProviderRecovered)
+    for trigger in (
+        _Failover,
+        _AllFailed,
+        _BudgetAlert,
+        _BudgetExceeded,
+        _ProviderDegraded,
+        _ProviderUnhealthy,
+        _ProviderRecovered,
+    )
 }
 
 

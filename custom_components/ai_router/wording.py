@@ -1,6 +1,6 @@
 """Puts the core's codes into words, in the household's language or in another one: only where somebody reads them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from homeassistant.core import HomeAssistant
@@ -13,26 +13,36 @@ from .routing.money import to_dollars
 from .routing.plans import Reason, Why
 from .routing.tickets import BucketKey, Scope
 
+_ENGLISH = "en"
 _COMMON = f"component.{DOMAIN}.common."
 _FAILURES = f"component.{DOMAIN}.entity.sensor.health.state_attributes.reason.state."
+
+
+def texts_in(hass: HomeAssistant, language: str, category: str) -> Mapping[str, str]:
+    """Return our texts of a category in a language that is loaded; in English where it is not.
+
+    The household's own is loaded at the start, but not when somebody chooses another one later.
+    """
+    known = partial(async_get_cached_translations, hass, category=category, integration=DOMAIN)
+    return known(language) or known(_ENGLISH)
 
 
 class Wording:
     """The texts of one language. What has no text there, and none in English, is shown as its code."""
 
     def __init__(self, hass: HomeAssistant, language: str | None = None) -> None:
-        """Speak a language that is loaded; the household's own always is."""
+        """Speak a language: the household's own, where none is given."""
         self.language = language or hass.config.language
-        self._texts = partial(async_get_cached_translations, hass, self.language)
+        self._texts = partial(texts_in, hass, self.language)
 
     def text(self, key: str, **values: object) -> str:
         """Return a text of the translations' `common`, with values in their places."""
-        found = self._texts("common", DOMAIN).get(f"{_COMMON}{key}")
+        found = self._texts("common").get(f"{_COMMON}{key}")
         return _readable(key) if found is None else found.format(**values)
 
     def failure(self, code: str) -> str:
         """Say why an attempt failed, or a provider is ill, as the sensor of health does."""
-        return self._texts("entity", DOMAIN).get(f"{_FAILURES}{code}") or _readable(code)
+        return self._texts("entity").get(f"{_FAILURES}{code}") or _readable(code)
 
     def reasons(self, reasons: Sequence[Reason | str]) -> str | None:
         """Say why a target stands where it stands in a plan."""

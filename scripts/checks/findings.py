@@ -5,7 +5,7 @@ from pathlib import Path
 from .actions import check_actions, check_icons
 from .integration import Integration
 from .manifest import check_dependencies, check_hacs, check_manifest
-from .quality_scale import check_rules, check_scale
+from .quality_scale import check_code, check_docs, check_rules, check_scale
 from .texts import check_exceptions, check_forms, check_texts
 
 CHECKS = (
@@ -19,6 +19,8 @@ CHECKS = (
     check_icons,
     check_scale,
     check_rules,
+    check_docs,
+    check_code,
 )
 
 

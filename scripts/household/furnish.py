@@ -12,7 +12,14 @@ FIRST = "Attic server"
 SECOND = "Cheap cloud"
 PROVIDERS: dict[str, dict[str, Any]] = {
     FIRST: {"priority": 20, "latency": 0.1, "success_rate": 0, "input_price": 0, "output_price": 0},
-    SECOND: {"priority": 10, "latency": 0.4, "success_rate": 100, "input_price": 0.5, "output_price": 1.5},
+    SECOND: {
+        "priority": 10,
+        "latency": 0.4,
+        "success_rate": 100,
+        "local": False,
+        "input_price": 0.5,
+        "output_price": 1.5,
+    },
 }
 LABEL = "front door"
 AUTOMATION = "look_at_the_front_door"

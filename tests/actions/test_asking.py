@@ -2,13 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 import voluptuous as vol
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
@@ -21,22 +19,16 @@ from custom_components.ai_router.automations import AUTOMATIONS
 from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.providers.demo import CHAT_MODEL
 from custom_components.ai_router.routing.model import Capability, Message, Model, Role, Text
-from custom_components.ai_router.routing.ports import CoreEvent, RequestEnded
+from custom_components.ai_router.routing.ports import RequestEnded
 from custom_components.ai_router.routing.request import CacheMode, Degrade, Priority, Request
 from custom_components.ai_router.stored_models import model_to_stored
-from tests.household import ATTIC, CLOUD, demo, move_in, pass_time
+from tests.household import ATTIC, CLOUD, demo, move_in, pass_time, subentry
 
-from .calling import call
+from .calling import asked, call
 
 POOL, RULE = "01POOL", "01RULE"
 QUICK = {"latency": 0}
 DEAD = {"latency": 0, "success_rate": 0.0}
-
-
-def subentry(subentry_id: str, kind: str, title: str, **data: Any) -> ConfigSubentry:
-    return ConfigSubentry(
-        data=MappingProxyType(data), subentry_id=subentry_id, subentry_type=kind, title=title, unique_id=None
-    )
 
 
 @pytest.fixture
@@ -49,21 +41,6 @@ async def entry(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConf
         subentry(POOL, "pool", "Vision", members=[{"provider": CLOUD}]),
         subentry(RULE, "rule", "Door", when={"labels": ["doorbell"]}, pool=POOL),
     )
-
-
-async def asked(hass: HomeAssistant, entry: MockConfigEntry, **data: Any) -> Request:
-    """Call the action; return the request that the core got."""
-    heard: list[Request] = []
-
-    def hear(event: CoreEvent) -> None:
-        if isinstance(event, RequestEnded):
-            heard.append(event.request)
-
-    stop = entry.runtime_data.router.subscribe(hear)
-    await call(hass, "process", prompt="Hi", on_error="return", **data)
-    stop()
-    (request,) = heard
-    return request
 
 
 TURNS = [{"role": "user", "text": "Who?"}, {"role": "assistant", "text": "Me."}]
@@ -112,9 +89,9 @@ async def test_a_field_arrives(
     look: Callable[[Request], Any],
     expected: Any,
 ) -> None:
-    assert look(await asked(hass, entry)) != expected
+    assert look(await asked(hass, entry, on_error="return")) != expected
 
-    assert look(await asked(hass, entry, **{field: value})) == expected
+    assert look(await asked(hass, entry, on_error="return", **{field: value})) == expected
 
 
 @pytest.mark.usefixtures("entry")
@@ -202,7 +179,7 @@ async def test_data_comes_in_the_shape_that_was_asked_for(hass: HomeAssistant, f
 async def test_the_shape_is_sent_as_a_schema(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     field = {"selector": {"boolean": {}}, "required": True, "description": "Is one there?"}
 
-    request = await asked(hass, entry, structure={"package": field})
+    request = await asked(hass, entry, on_error="return", structure={"package": field})
 
     assert request.structure is not None
     assert request.structure.schema == {

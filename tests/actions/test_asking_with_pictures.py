@@ -31,15 +31,13 @@ from custom_components.ai_router import pictures, pictures_of_media
 from custom_components.ai_router.pictures_of_media import file_source
 from custom_components.ai_router.providers.demo import VISION_MODEL
 from custom_components.ai_router.routing.model import Capability, Model
-from custom_components.ai_router.routing.ports import CoreEvent, RequestEnded
-from custom_components.ai_router.routing.request import Request
 from custom_components.ai_router.stored_models import model_to_stored
+from tests.cameras import FakeCamera, gives
 from tests.drawing import halves, saved
-from tests.household import ATTIC, CLOUD, demo, move_in
-from tests.test_pictures_of_entities import FakeCamera, gives
+from tests.household import ATTIC, CLOUD, demo, move_in, subentry
 
-from .calling import call
-from .test_asking import RULE, subentry
+from .calling import asked, call
+from .test_asking import RULE
 
 EYES = [model_to_stored(Model(VISION_MODEL, Capability.CHAT | Capability.VISION), "0", "0")]
 LOCAL_EYES = [model_to_stored(Model(VISION_MODEL, Capability.CHAT | Capability.VISION, local=True), "0", "0")]
@@ -66,19 +64,6 @@ def folder(hass: HomeAssistant, tmp_path: Path) -> Path:
     hass.config.allowlist_external_dirs = {str(folder)}
     (folder / "door.jpg").write_bytes(PICTURE)
     return folder
-
-
-async def asked(hass: HomeAssistant, entry: MockConfigEntry, **data: Any) -> Request:
-    heard: list[Request] = []
-
-    def hear(event: CoreEvent) -> None:
-        if isinstance(event, RequestEnded):
-            heard.append(event.request)
-
-    stop = entry.runtime_data.router.subscribe(hear)
-    await call(hass, "process", prompt="What is it?", **data)
-    stop()
-    return heard[0]
 
 
 # --- files -------------------------------------------------------------------------------------------

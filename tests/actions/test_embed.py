@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncGenerator
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from tests.fakes.ollama import EMBEDDER, FakeOllama
 from tests.fakes.openai_compatible import CHAT_MODEL, FakeOpenAI
 from tests.fakes.openai_compatible import EMBEDDER as HOUSE_EMBEDDER
 
-from ..household import ATTIC, CLOUD, demo, move_in
+from ..household import ATTIC, CLOUD, demo, move_in, subentry
 
 QUICK = {"latency": 0}
 PRICES = ("1000", "2000")
@@ -40,13 +39,7 @@ def server(kind: str, url: str, *models: Model, **options: Any) -> ConfigSubentr
         Conf.MODELS.value: [model_to_stored(model, *PRICES) for model in models],
         Conf.OPTIONS.value: options,
     }
-    return ConfigSubentry(
-        data=MappingProxyType(data),
-        subentry_id=ATTIC,
-        subentry_type=SUBENTRY_PROVIDER,
-        title="Attic",
-        unique_id=None,
-    )
+    return subentry(ATTIC, SUBENTRY_PROVIDER, "Attic", **data)
 
 
 @pytest.fixture

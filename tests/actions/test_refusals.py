@@ -9,10 +9,9 @@ from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.ai_router.routing.tickets import BucketKey, Scope, Unit, Window
-from tests.household import ATTIC, CLOUD, demo, move_in
+from tests.household import ATTIC, CLOUD, demo, move_in, subentry
 
 from .calling import call
-from .test_asking import subentry
 
 QUICK = {"latency": 0}
 NOW = "2026-11-21T12:00:00+00:00"
@@ -142,3 +141,14 @@ async def test_every_bucket_has_a_name(hass: HomeAssistant, freezer: FrozenDateT
         assert not words.startswith("bucket"), key
         assert "owner" not in words
     assert hub.wording.bucket(keys[10], hub.name_of) == "the pause that Attic / mmm asked for"
+
+
+async def test_a_pool_that_is_no_experiment_says_so(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    pool = subentry(POOL, "pool", "Eyes", members=[{"provider": CLOUD}], strategy="weighted")
+    await move_in(hass, freezer, demo(CLOUD, "Cloud", options=QUICK), pool)
+
+    with pytest.raises(HomeAssistantError) as refusal:
+        await call(hass, "get_experiment", pool="Eyes")
+
+    assert refusal.value.translation_key == "no_experiment"
+    assert "Eyes" in str(refusal.value)

@@ -9,10 +9,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from pytest_homeassistant_custom_component.common import MockUser
 
-from tests.household import ATTIC, CLOUD, FREE, demo, move_in
+from tests.household import ATTIC, CLOUD, FREE, demo, move_in, subentry
 
 from .calling import call
-from .test_asking import subentry
 
 QUICK = {"latency": 0}
 
@@ -35,6 +34,7 @@ async def test_the_status_of_everything(
     assert next(budget for budget in cloud_status["budgets"] if budget["window"] == "day")["limit"] == 2
     model = cloud_status["models"][0]
     assert (model["price"]["input"], model["price"]["output"], model["breaker"]) == (1000, 2000, "closed")
+    assert model["retires"] is None
     assert status["configuration"]["strategy"] == "priority"
     seen = await call(hass, "get_status", user=hass_read_only_user, provider=["cloud"])
     assert seen["configuration"] is None

@@ -3,17 +3,15 @@
 import csv
 from io import StringIO
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError, Unauthorized
 from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.ai_router.const import DOMAIN, Conf
-from tests.household import ATTIC, CLOUD, FREE, demo, move_in
+from tests.household import ATTIC, CLOUD, FREE, demo, move_in, subentry
 from tests.storage.attempts import names
 
 from .calling import call
@@ -133,13 +131,7 @@ async def test_the_export_keeps_to_allowed_folders_and_to_admins(
 @pytest.mark.usefixtures("spent")
 async def test_what_is_gone_keeps_its_last_name(hass: HomeAssistant) -> None:
     (entry,) = hass.config_entries.async_entries(DOMAIN)
-    pool = ConfigSubentry(
-        data=MappingProxyType({Conf.MEMBERS.value: [{"provider": CLOUD}]}),
-        subentry_id="01POOL",
-        subentry_type="pool",
-        title="Words",
-        unique_id=None,
-    )
+    pool = subentry("01POOL", "pool", "Words", **{Conf.MEMBERS.value: [{"provider": CLOUD}]})
     hass.config_entries.async_add_subentry(entry, pool)
     await hass.async_block_till_done()
     await call(hass, "process", prompt="one two three", pool="Words")

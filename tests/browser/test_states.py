@@ -235,7 +235,8 @@ async def test_a_budget_that_is_used_up_is_told(tab: Tab, house: House) -> None:
     await expect(day.get_by_role("meter")).to_have_attribute("aria-valuenow", "100")
     await expect(day).to_contain_text("of $0.001")
     month = card.locator("[data-window=month]")
-    await expect(month).to_contain_text("of $5.00")
+    await expect(month).to_contain_text("<1% of $5.00")
+    await expect(month.get_by_role("meter")).to_have_attribute("aria-valuetext", "<1%")
     await expect(month.locator(".projection")).to_contain_text("by the end of the month")
     await expect(month.locator(".projection")).not_to_contain_text("$0.00 ")
 

@@ -73,6 +73,8 @@ class WildServer:
         match self.how:
             case "error with 200":
                 return web.json_response({"error": {"message": "no credit", "code": "insufficient_quota"}})
+            case "overloaded":
+                return web.json_response({"error": {"message": "too busy", "type": "server_error"}}, status=503)
             case "words with 200":
                 return web.Response(text="Rate limit exceeded, try again later")
             case "page with 200":

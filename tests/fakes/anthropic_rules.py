@@ -127,7 +127,7 @@ def _check_tools(body: dict[str, Any], traits: Traits) -> None:
         _only(tool, where, {"name", "input_schema"}, {"description", "cache_control"})
         if not _NAME.fullmatch(tool["name"]):
             raise error(400, f"{where}.name: String should match pattern")
-        if tool["input_schema"].get("type") != "object" or {"anyOf", "oneOf"} & tool["input_schema"].keys():
+        if tool["input_schema"].get("type") != "object" or {"anyOf", "oneOf", "allOf"} & tool["input_schema"].keys():
             raise error(400, f"{where}.input_schema.type: Input should be 'object'")
     choice = body.get("tool_choice")
     if choice is None:
@@ -220,7 +220,9 @@ def _check_own_block(block: Any, where: str, body: dict[str, Any], number: int, 
             _check_text(block, where)
         case "tool_use":
             _only(block, where, {"type", "id", "name", "input"})
-            if not isinstance(block["input"], dict) or not _NAME.fullmatch(block["id"]):
+            if not isinstance(block["input"], dict) or not (
+                _NAME.fullmatch(block["id"]) and _NAME.fullmatch(block["name"])
+            ):
                 raise error(400, f"{where}: Input should be a valid tool call")
         case "thinking":
             _only(block, where, {"type", "thinking", "signature"})

@@ -54,6 +54,7 @@ _SCHEMA: dict[str, Any] = {
     "additionalProperties": (bool, dict),
 }
 _FORMATS = {"string": {"date-time", "date", "time"}, "number": {"float", "double"}, "integer": {"int32", "int64"}}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 _KINDS = ("text", "inlineData", "functionCall", "functionResponse")
 _MAGIC = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF"}
 
@@ -244,7 +245,11 @@ class FakeGemini(FakeServer):
                 _typed(
                     declared, {"name": str, "description": str, "parametersJsonSchema": dict}, "function_declarations"
                 )
+                if not _NAME.fullmatch(declared["name"]):
+                    raise _error(400, f"Invalid function name {declared['name']}.")
                 if "parametersJsonSchema" in declared:
+                    if declared["parametersJsonSchema"].get("type") != "object":
+                        raise _error(400, "parameters schema should be of type OBJECT.")
                     if not declared["parametersJsonSchema"].get("properties"):
                         raise _error(400, "parameters.properties: should be non-empty for OBJECT type")
                     _check_schema(declared["parametersJsonSchema"], "parameters_json_schema")
@@ -284,7 +289,7 @@ class FakeGemini(FakeServer):
     def _check_contents(self, contents: list[Any], can: set[str]) -> None:
         if not contents or contents[-1].get("role") != "user":
             raise _error(400, "Please ensure that the conversation ends with a user role.")
-        open_calls: list[str] = []
+        open_calls: list[tuple[str, str]] = []
         before = ""
         for number, content in enumerate(contents):
             _typed(content, {"role": str, "parts": list}, f"contents[{number}]")
@@ -292,15 +297,16 @@ class FakeGemini(FakeServer):
                 raise _error(400, f"contents[{number}].parts must not be empty; valid roles are user and model.")
             for part in content["parts"]:
                 self._check_part(part, content["role"], can)
-            answered = [part["functionResponse"]["id"] for part in content["parts"] if "functionResponse" in part]
-            if answered != open_calls:
+            answers = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
+            if [(each["id"], each["name"]) for each in answers] != open_calls:
                 raise _error(400, "The function response parts must match the function call parts of the turn before.")
             calls = [part for part in content["parts"] if "functionCall" in part]
             if calls and before != "user":
                 raise _error(400, "A function call turn comes immediately after a user turn.")
             if calls and "signed" in can:
                 self._check_signatures(calls)
-            open_calls, before = [part["functionCall"]["id"] for part in calls], content["role"]
+            made = [part["functionCall"] for part in calls]
+            open_calls, before = [(each["id"], each["name"]) for each in made], content["role"]
 
     def _check_part(self, part: Any, role: str, can: set[str]) -> None:
         if not isinstance(part, dict) or sum(kind in part for kind in _KINDS) != 1:
@@ -313,6 +319,8 @@ class FakeGemini(FakeServer):
             self._look(part["inlineData"])
         if "functionCall" in part:
             _typed(part["functionCall"], {"id": str, "name": str, "args": dict}, "function_call")
+            if not _NAME.fullmatch(part["functionCall"]["name"]):
+                raise _error(400, "Invalid function name in a call.")
         if "functionResponse" in part:
             types = {"id": str, "name": str, "response": dict, "parts": list}
             _typed(part["functionResponse"], types, "function_response")

@@ -45,6 +45,9 @@ _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8")
 
 
 def _typed(holder: dict[str, Any], types: dict[str, Any], where: str) -> None:
+    keeps = holder.get("keep_alive", 0)
+    if isinstance(keeps, str) and not re.fullmatch(r"-?(\d+(\.\d+)?(ms|s|m|h))+", keeps):
+        raise Refused(400, {"error": f'time: missing unit in duration "{keeps}"'})
     for name, value in holder.items():
         if name not in types:
             raise Refused(400, {"error": f"json: unknown field {where}{name}"})

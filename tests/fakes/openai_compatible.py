@@ -57,6 +57,11 @@ def _only(holder: Any, where: str, required: set[str], optional: Collection[str]
         )
 
 
+def _check_name(name: Any, where: str) -> None:
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        raise error(400, f"Invalid '{where}'.", where, "invalid_value")
+
+
 class FakeOpenAI(FakeServer):
     """`refuses` are fields a model does not take; models in `newer` want `max_completion_tokens`.
 
@@ -159,14 +164,17 @@ class FakeOpenAI(FakeServer):
         for tool in body.get("tools", []):
             _only(tool, "tools[]", {"type", "function"})
             _only(tool["function"], "tools[].function", {"name", "parameters"}, {"description"})
+            _check_name(tool["function"]["name"], "tools[].function.name")
+            schema = tool["function"]["parameters"]
+            if schema.get("type") != "object" or {"anyOf", "oneOf", "allOf", "enum", "not"} & schema.keys():
+                raise error(400, "Invalid schema for function.", "tools[].function.parameters")
         shape = body.get("response_format")
         if shape is not None:
             if shape == {"type": "json_object"}:
                 return
             _only(shape, "response_format", {"type", "json_schema"})
             _only(shape["json_schema"], "response_format.json_schema", {"name", "schema"})
-            if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", shape["json_schema"]["name"]):
-                raise error(400, "Invalid 'response_format.json_schema.name'.", "response_format.json_schema.name")
+            _check_name(shape["json_schema"]["name"], "response_format.json_schema.name")
 
     def _check_messages(self, messages: list[Any]) -> None:
         if not messages:
@@ -205,6 +213,7 @@ class FakeOpenAI(FakeServer):
         for call in calls or []:
             _only(call, f"{where}.tool_calls[]", {"id", "type", "function"})
             _only(call["function"], f"{where}.tool_calls[].function", {"name", "arguments"})
+            _check_name(call["function"]["name"], f"{where}.tool_calls[].function.name")
             if not isinstance(call["function"]["arguments"], str):
                 raise error(400, "Invalid type for arguments: expected a string.", where, "invalid_type")
             json.loads(call["function"]["arguments"])

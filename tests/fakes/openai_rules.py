@@ -92,6 +92,11 @@ def check(body: dict[str, Any], models: Mapping[str, Traits], refuses: Mapping[s
     for number, tool in enumerate(body.get("tools", [])):
         where = f"tools[{number}]"
         _only(tool, where, {"type", "name", "parameters", "strict"}, {"description"})
+        if not _NAME.fullmatch(tool["name"]):
+            raise error(400, f"Invalid '{where}.name'.", f"{where}.name", "invalid_value")
+        if {"anyOf", "oneOf", "allOf", "enum", "not"} & tool["parameters"].keys():
+            said = "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level."
+            raise error(400, said, f"{where}.parameters", "invalid_function_parameters")
         if tool["parameters"].get("type") != "object" or "properties" not in tool["parameters"]:
             raise error(400, "Invalid schema for function.", f"{where}.parameters", "invalid_function_parameters")
     return _check_input(body)
@@ -169,12 +174,7 @@ def _check_input(body: dict[str, Any]) -> list[bytes]:
             case "message":
                 pictures += _check_message(item, where)
             case "function_call":
-                _only(item, where, {"type", "call_id", "name", "arguments"}, {"id", "status"})
-                if len(item["call_id"]) > 64:
-                    said = "Invalid call_id: string too long. Expected a string with maximum length 64."
-                    raise error(400, said, f"{where}.call_id", "string_above_max_length")
-                if not isinstance(json.loads(item["arguments"]), dict):
-                    raise error(400, "Invalid arguments.", f"{where}.arguments", "invalid_type")
+                _check_call(item, where)
                 calls.append(item["call_id"])
             case "function_call_output":
                 _only(item, where, {"type", "call_id", "output"})
@@ -193,6 +193,17 @@ def _check_input(body: dict[str, Any]) -> list[bytes]:
     if calls:
         raise error(400, f"No tool output found for function call {calls[0]}.", "input")
     return pictures
+
+
+def _check_call(item: Any, where: str) -> None:
+    _only(item, where, {"type", "call_id", "name", "arguments"}, {"id", "status"})
+    if len(item["call_id"]) > 64:
+        said = "Invalid call_id: string too long. Expected a string with maximum length 64."
+        raise error(400, said, f"{where}.call_id", "string_above_max_length")
+    if not _NAME.fullmatch(item["name"]):
+        raise error(400, f"Invalid '{where}.name'.", f"{where}.name", "invalid_value")
+    if not isinstance(json.loads(item["arguments"]), dict):
+        raise error(400, "Invalid arguments.", f"{where}.arguments", "invalid_type")
 
 
 def _check_message(item: Any, where: str) -> list[bytes]:

@@ -12,9 +12,7 @@ from custom_components.ai_router.const import DOMAIN
 from tests.flows import Dialog
 from tests.household import ask, move_in
 
-from .test_ai_task_target import oracle, stored_id
-
-__all__ = ["oracle"]
+from .oracles import stored_id
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,17 @@ import pytest
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ai_router.flows import model, model_forms, provider, provider_check, provider_forms, subentry
+from custom_components.ai_router.flows import (
+    key_renewal,
+    limit_forms,
+    loading,
+    model,
+    model_forms,
+    provider,
+    provider_check,
+    provider_forms,
+    subentry,
+)
 from custom_components.ai_router.providers.endpoint import EndpointProblem
 from custom_components.ai_router.providers.extras import ExtraProblem
 from custom_components.ai_router.providers.presets import PRESETS
@@ -74,6 +84,47 @@ async def test_a_name_is_there_and_is_the_only_one(hass: HomeAssistant, kind: st
     assert names(entry) == ["Attic"]
 
 
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("x" * 101, "name_too_long"),
+        ("x" * 10_000, "name_too_long"),
+        ("At\ntic", "name_unreadable"),
+        ("At\ttic", "name_unreadable"),
+        ("At\u2028tic", "name_unreadable"),
+        ("At\x00tic", "name_unreadable"),
+        ("\u202ecitta", "name_unreadable"),
+        ("At\u2066tic", "name_unreadable"),
+        ("At\u200btic", "name_unreadable"),
+        ("At\ud800tic", "name_unreadable"),
+        ("\u200d", "name_missing"),
+        ("\u00a0\u200d\u00a0", "name_missing"),
+    ],
+)
+async def test_a_name_can_be_read_in_one_go(hass: HomeAssistant, entry: MockConfigEntry, name: str, error: str) -> None:
+    dialog = await (await Dialog.add(hass, entry, "demo")).submit(name=name)
+
+    assert (dialog.step, dialog.errors) == ("demo", {"name": error})
+    assert names(entry) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 100,
+        "👨\u200d👩\u200d👧 Ollama",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "🏴\U000e0067\U000e007f",
+        "屋根裏 2",
+    ],
+)
+async def test_letters_and_pictures_of_all_kinds_make_a_name(
+    hass: HomeAssistant, entry: MockConfigEntry, name: str
+) -> None:
+    assert (await (await Dialog.add(hass, entry, "demo")).submit(name=f" {name}\n")).step == "create_entry"
+    assert names(entry) == [name]
+
+
 async def test_a_provider_may_keep_its_own_name_and_change_it(hass: HomeAssistant) -> None:
     entry = await running(hass, demo("01ATTIC", "Attic"), demo("01CELLAR", "Cellar"))
 
@@ -106,7 +157,17 @@ def _words_in_code(called: str) -> set[str]:
     """Return the words with which something is called in the flow: a field and its error, an abort's reason."""
     return {
         argument.value
-        for module in (model, model_forms, provider_check, provider, provider_forms, subentry)
+        for module in (
+            key_renewal,
+            limit_forms,
+            loading,
+            model,
+            model_forms,
+            provider_check,
+            provider,
+            provider_forms,
+            subentry,
+        )
         for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(called)
         for argument in [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "reason")]

@@ -25,7 +25,7 @@ async def test_a_demo_needs_nothing(hass: HomeAssistant, entry: MockConfigEntry)
     data = stored(entry, "Demo")
     assert data | {"models": []} == {
         "kind": "demo",
-        "options": {"latency": 0.5, "success_rate": 1.0, "error": "transient"},
+        "options": {"latency": 0.5, "success_rate": 1.0, "error": "transient", "local": True},
         "models": [],
         **STORED_UNLIMITED,
     }
@@ -55,6 +55,7 @@ async def test_a_demo_with_everything_filled_in(hass: HomeAssistant, entry: Mock
             "latency": 0.0,
             "success_rate": 0.07,
             "error": "billing",
+            "local": True,
             "input_price": "0.5",
             "output_price": "1.5",
         },
@@ -80,6 +81,7 @@ async def test_a_demo_with_everything_filled_in(hass: HomeAssistant, entry: Mock
         "latency": 0.0,
         "success_rate": 7.0,
         "error": "billing",
+        "local": True,
         "input_price": 0.5,
         "output_price": 1.5,
         "limits": UNLIMITED | {"priority": 20, "requests_per_minute": 30, "budget_day": 0.25, "budget_month": 5.0},
@@ -100,7 +102,7 @@ async def test_changing_a_demo_changes_nothing_else(hass: HomeAssistant) -> None
     assert data.pop("models")
     assert data == {
         "kind": "demo",
-        "options": {"of_a_later_version": 1, "latency": 0.5, "success_rate": 0.5, "error": "transient"},
+        "options": {"of_a_later_version": 1, "latency": 0.5, "success_rate": 0.5, "error": "transient", "local": True},
         "priority": 5,
         "weight": 1.0,
         "budget_month": "2",
@@ -109,6 +111,20 @@ async def test_changing_a_demo_changes_nothing_else(hass: HomeAssistant) -> None
     assert entry.subentries["01B"] == second
     assert (entry.state, entry.runtime_data) == (ConfigEntryState.LOADED, hub)
     assert hub.router.config.providers["01A"].budgets == (Budget(Window.MONTH, 2 * PICODOLLARS_PER_DOLLAR),)
+
+
+async def test_a_demo_can_play_a_provider_outside_the_house(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await (await Dialog.add(hass, entry, "demo")).submit(name="Cloud", local=False)
+
+    config = entry.runtime_data.router.config.providers[provider_id(entry, "Cloud")]
+    assert config.models
+    assert not any(model.local for model in config.models)
+    assert all(model.prices is not None and model.prices.free for model in config.models)
+
+    await (await Dialog.change(hass, entry, config.id)).submit(local=True)
+
+    config = entry.runtime_data.router.config.providers[config.id]
+    assert all(model.local for model in config.models)
 
 
 @pytest.mark.parametrize("given", ["input_price", "output_price"])

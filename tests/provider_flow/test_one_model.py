@@ -9,7 +9,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.ai_router.routing.model import Capability, Model
 from custom_components.ai_router.routing.money import to_picodollars
 from tests.fakes.openai import FakeResponses
-from tests.fakes.openai_compatible import CHAT_MODEL, VISION_MODEL, FakeOpenAI
+from tests.fakes.openai_compatible import CHAT_MODEL, EMBEDDER, VISION_MODEL, FakeOpenAI
 from tests.flows import KEY, Dialog
 from tests.household import demo
 
@@ -39,7 +39,9 @@ async def test_everything_about_a_model(hass: HomeAssistant, entry: MockConfigEn
 
     assert dialog.step == "model"
     assert dialog.result["description_placeholders"]["model"] == CHAT_MODEL
-    assert dialog.result["description_placeholders"]["price"].startswith("0.15 / 0.6 USD (provider 20")
+    assert dialog.result["description_placeholders"]["price"].startswith(
+        "0.15 USD for a million tokens read and 0.6 USD for a million tokens written, by its server's own list of 20"
+    )
     assert dialog.shown["prices"] == {}
 
     await dialog.submit(
@@ -133,6 +135,40 @@ async def test_half_a_price_is_none(
     assert stored(entry, "Cloud") == before
 
 
+async def test_what_only_embeds_has_no_price_of_output(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI
+) -> None:
+    await add_server(hass, entry, server, models=[CHAT_MODEL, EMBEDDER])
+
+    dialog = await (await open_model(hass, entry, EMBEDDER)).submit(prices={"output_price": 1})
+    assert dialog.errors == {"base": "prices_incomplete"}
+    assert (await dialog.submit(prices={"input_price": 2, "output_price": None})).step == "reconfigure_successful"
+
+    prices = used(entry, "Cloud", EMBEDDER).prices
+    assert prices is not None
+    rates = prices.at(0, 0)
+    assert (PER_MILLION * rates.fresh_in, rates.text_out) == (to_picodollars("2"), 0)
+
+
+async def test_a_provider_of_embeddings_alone_has_no_price_of_output(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI
+) -> None:
+    await add_server(hass, entry, server, models=[EMBEDDER])
+    server_id = provider_id(entry, "Cloud")
+
+    dialog = await (await Dialog.change(hass, entry, server_id)).submit()
+    assert (await dialog.submit(output_price=4)).errors == {"input_price": "price_incomplete"}
+    assert (await dialog.submit(input_price=3, output_price=None)).step == "reconfigure_successful"
+    prices = used(entry, "Cloud", EMBEDDER).prices
+    assert prices is not None
+    assert PER_MILLION * prices.at(0, 0).fresh_in == to_picodollars("3")
+
+    # One that writes would write for nothing.
+    dialog = await (await Dialog.change(hass, entry, server_id)).submit()
+    assert (await dialog.submit(models=[EMBEDDER, CHAT_MODEL])).errors == {"output_price": "price_incomplete"}
+    assert (await dialog.submit(output_price=4)).step == "reconfigure_successful"
+
+
 async def test_a_price_of_the_table_is_shown_and_never_stored(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     account = FakeResponses(key=KEY)
     await account.start()
@@ -143,8 +179,8 @@ async def test_a_price_of_the_table_is_shown_and_never_stored(hass: HomeAssistan
     dialog = await open_model(hass, entry, "gpt-6-luna", "OpenAI")
 
     price = dialog.result["description_placeholders"]["price"]
-    assert price.startswith("0.1 / 0.5 USD (")
-    assert price.rstrip(")")[-10:] == used(entry, "OpenAI", "gpt-6-luna").prices.as_of  # type: ignore[union-attr] # it is there
+    assert price.startswith("0.1 USD for a million tokens read and 0.5 USD for a million tokens written, by ")
+    assert price[-10:] == used(entry, "OpenAI", "gpt-6-luna").prices.as_of  # type: ignore[union-attr] # it is there
     assert "local" not in dialog.shown["abilities"]
     (model,) = stored(entry, "OpenAI")["models"]
     assert not [name for name in model if "price" in name and model[name]]
@@ -159,3 +195,38 @@ async def test_a_model_that_is_gone_meanwhile(hass: HomeAssistant, entry: MockCo
     hass.config_entries.async_update_subentry(entry, entry.subentries["01DEMO"], data=data)
 
     assert (await dialog.submit()).step == "model_removed"
+
+
+_TOKENS = {"input_price": 500, "output_price": 1500}
+
+
+_SAID = "500 USD for a million tokens read and 1500 USD for a million tokens written"
+_EACH = "0.002 USD for each request, and 0.03 USD for each picture"
+
+
+@pytest.mark.parametrize(
+    ("prices", "said"),
+    [
+        ({"call_price": 0}, "nothing"),
+        ({"call_price": 0.01}, "0.01 USD for each request, as you have entered it"),
+        (
+            _TOKENS,
+            "500 USD for a million tokens read and 1500 USD for a million tokens written, as you have entered it",
+        ),
+        (
+            _TOKENS | {"request_price": 0.002, "picture_price": 0.03},
+            f"{_SAID}, and {_EACH}, as you have entered it",
+        ),
+    ],
+)
+async def test_a_price_in_words(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI, prices: dict[str, Any], said: str
+) -> None:
+    await add_server(hass, entry, server, models=[CHAT_MODEL])
+    dialog = await open_model(hass, entry, CHAT_MODEL)
+    assert dialog.result["description_placeholders"]["price"] == "an amount that nobody has told yet"
+
+    await dialog.submit(prices=prices)
+
+    dialog = await open_model(hass, entry, CHAT_MODEL)
+    assert dialog.result["description_placeholders"]["price"] == said

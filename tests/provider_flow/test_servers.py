@@ -89,13 +89,36 @@ async def test_what_no_form_asks_for_holds_for_the_live_check_too(
     hass: HomeAssistant, entry: MockConfigEntry, ollama: FakeOllama
 ) -> None:
     await (await (await Dialog.add(hass, entry, "ollama")).submit(url=ollama.url)).submit()
-    data = {**stored(entry, "Ollama"), "options": {"local": False, "num_ctx": 2048}}
+    data = {**stored(entry, "Ollama"), "options": {"local": False, "num_ctx": 2048, "newer": "x"}}
     hass.config_entries.async_update_subentry(entry, entry.subentries[provider_id(entry, "Ollama")], data=data)
 
     await (await (await Dialog.change(hass, entry, provider_id(entry, "Ollama"))).submit()).submit()
 
-    assert stored(entry, "Ollama")["options"] == {"num_ctx": 2048, "local": False}
+    assert stored(entry, "Ollama")["options"] == {"num_ctx": 2048, "local": False, "newer": "x"}
     assert {model["context"] for model in stored(entry, "Ollama")["models"]} == {2048}
+
+
+async def test_how_models_are_loaded(hass: HomeAssistant, entry: MockConfigEntry, ollama: FakeOllama) -> None:
+    dialog = await (await Dialog.add(hass, entry, "ollama")).submit(url=ollama.url, num_ctx=2048.0, keep_alive="soon")
+    assert (dialog.step, dialog.errors) == ("ollama", {"keep_alive": "keep_alive_malformed"})
+    await dialog.submit(keep_alive=" -1 ")
+    await dialog.submit(models=[fake_ollama.CHAT_MODEL])
+
+    assert stored(entry, "Ollama")["options"] == {"local": False, "num_ctx": 2048, "keep_alive": "-1"}
+    assert [model["context"] for model in stored(entry, "Ollama")["models"]] == [2048]
+    await ask(entry, provider_id(entry, "Ollama"))
+    assert (ollama.bodies[-1]["keep_alive"], ollama.bodies[-1]["options"]["num_ctx"]) == (-1, 2048)
+
+    # Emptied, both are left to the server.
+    dialog = await Dialog.change(hass, entry, provider_id(entry, "Ollama"))
+    assert {name: dialog.shown[name] for name in ("num_ctx", "keep_alive")} == {"num_ctx": 2048, "keep_alive": "-1"}
+    await (await dialog.submit(num_ctx=None, keep_alive=None)).submit()
+
+    assert stored(entry, "Ollama")["options"] == {"local": False}
+    assert stored(entry, "Ollama")["models"][0]["context"] > 2048
+    await ask(entry, provider_id(entry, "Ollama"))
+    assert "keep_alive" not in ollama.bodies[-1]
+    assert "num_ctx" not in ollama.bodies[-1]["options"]
 
 
 # --- accounts ---------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from custom_components.ai_router.providers.anthropic_body import messages_body, 
 from custom_components.ai_router.providers.anthropic_models import may_be_forced, thinking
 from custom_components.ai_router.providers.conversation import dumps
 from custom_components.ai_router.providers.error_bodies import ErrorBody
+from custom_components.ai_router.providers.tools import NAMES, taken
 from custom_components.ai_router.routing.call import Call
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, Phase
 from custom_components.ai_router.routing.model import (
@@ -35,7 +36,7 @@ MINE = Target("p", HAIKU)
 
 def written(call: Call, *refused: str) -> dict[str, Any]:
     """Return the body as it goes over the wire."""
-    body: dict[str, Any] = orjson.loads(dumps(messages_body(call, refused)))
+    body: dict[str, Any] = orjson.loads(dumps(messages_body(taken(call, NAMES)[0], refused)))
     return body
 
 

@@ -10,6 +10,7 @@ from custom_components.ai_router.routing.call import Finish
 from custom_components.ai_router.routing.failures import FailureClass
 from custom_components.ai_router.routing.model import Sampling, Structure
 from tests.fakes.anthropic import BOUND_MODEL, CHAT_MODEL, OLD_MODEL, FakeAnthropic
+from tests.fakes.anthropic_rules import Traits
 from tests.fakes.faults import Fault, How
 
 from .asking import DOOR, LIGHT, asking, fail, hear, whole
@@ -93,10 +94,12 @@ async def test_refused_fields_are_left_out_and_remembered(
     session: aiohttp.ClientSession, anthropic: FakeAnthropic
 ) -> None:
     sampling = Sampling(temperature=0.2, top_p=0.9, stop=("END", " "), seed=7)
+    # Another server's model, of which the name tells nothing.
+    anthropic.models["house-1"] = Traits()
     of = at(session, anthropic)
 
-    first = await hear(of, asking(CHAT_MODEL, sampling=sampling))
-    second = await hear(of, asking(CHAT_MODEL, sampling=sampling))
+    first = await hear(of, asking("house-1", sampling=sampling))
+    second = await hear(of, asking("house-1", sampling=sampling))
     other = await hear(of, asking(OLD_MODEL, sampling=sampling))
 
     assert (first.text, second.text, other.text) == (anthropic.text,) * 3
@@ -106,6 +109,41 @@ async def test_refused_fields_are_left_out_and_remembered(
     # It takes one of both.
     assert anthropic.bodies[-1].keys() == least | {"temperature"}
     assert anthropic.bodies[-1]["stop_sequences"] == ["END"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        CHAT_MODEL,
+        "claude-opus-4-7-20260301",
+        "claude-haiku-4-8",
+        "claude-sonnet-6",
+        "claude-opus-10-1",
+        "claude-saga-1",
+    ],
+)
+async def test_a_newer_model_is_spared_a_temperature_even_if_nobody_knows_it_yet(
+    session: aiohttp.ClientSession, anthropic: FakeAnthropic, model: str
+) -> None:
+    anthropic.models[model] = Traits()
+
+    await hear(at(session, anthropic), asking(model, sampling=Sampling(temperature=0.2, top_p=0.9)))
+
+    assert len(anthropic.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["claude-3-5-haiku-20241022", "claude-opus-4-20250514", "claude-opus-4-6", "claude-sonnet-4-5-20250929", "qwen3"],
+)
+async def test_an_older_model_gets_its_temperature(
+    session: aiohttp.ClientSession, anthropic: FakeAnthropic, model: str
+) -> None:
+    anthropic.models[model] = Traits(sampling=True)
+
+    await hear(at(session, anthropic), asking(model, sampling=Sampling(temperature=0.2)))
+
+    assert [body["temperature"] for body in anthropic.bodies] == [0.2]
 
 
 @pytest.mark.parametrize(

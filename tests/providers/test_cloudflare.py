@@ -1,5 +1,6 @@
 """Cloudflare Workers AI, spoken to over a real socket, in both forms."""
 
+import json
 from copy import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from custom_components.ai_router.providers.cloudflare_errors import CloudflareRe
 from custom_components.ai_router.providers.cloudflare_models import cloudflare_model
 from custom_components.ai_router.providers.endpoint import EndpointProblem, InvalidEndpoint
 from custom_components.ai_router.providers.price_spans import prices_of
-from custom_components.ai_router.routing.call import Finish, Usage
+from custom_components.ai_router.routing.call import Finish, TextDelta, Usage
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, FailureScope, Phase
 from custom_components.ai_router.routing.model import (
     Capability,
@@ -541,3 +542,20 @@ async def test_the_fake_refuses(
         assert (await answer.json())["success"] is False
     async with session.post(url, json=QUESTION, headers=headers) as answer:
         assert answer.status == 200
+
+
+async def test_reasoning_without_a_beginning_is_known_from_the_second_answer_on(
+    session: aiohttp.ClientSession, cloudflare: FakeCloudflare
+) -> None:
+    of = at(session, cloudflare)
+    words = ("hm, ", "is it</think>", "No.")
+    chunks = [{"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in words]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    said = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+    cloudflare.fault = Fault(How.SCRIPT, pieces=(said,))
+
+    first, second = [await hear(of, asking(CHAT_MODEL)) for _ in range(2)]
+
+    assert (first.text, first.thoughts) == (second.text, second.thoughts) == ("No.", "hm, is it")
+    shown = ["".join(event.text for event in heard.events if isinstance(event, TextDelta)) for heard in (first, second)]
+    assert shown == ["hm, No.", "No."]

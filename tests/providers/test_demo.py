@@ -14,7 +14,7 @@ from custom_components.ai_router.providers.registry import ProviderSetup
 from custom_components.ai_router.routing.call import Finish, TextDelta, Usage
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, Phase
 from custom_components.ai_router.routing.model import Capability, Structure, Tool
-from custom_components.ai_router.routing.money import FREE, Rates, per_million
+from custom_components.ai_router.routing.money import Rates, per_million
 
 from .asking import DOOR, LIGHT, asking, fail, hear, picture, results, turn, user, whole
 
@@ -233,7 +233,8 @@ async def test_models() -> None:
     assert embedding.caps == Capability.EMBEDDINGS
     assert chat.local
     assert vision.local
-    assert chat.prices is FREE
+    assert chat.prices is not None
+    assert chat.prices.free
     assert Capability.VISION not in chat.caps
     assert Capability.VISION | Capability.TOOLS | Capability.STRUCTURED in vision.caps
 

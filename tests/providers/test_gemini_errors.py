@@ -51,7 +51,26 @@ def test_an_error_in_a_stream_is_read_alike() -> None:
     assert failure is not None
     assert (failure.cls, failure.phase) == (FailureClass.QUOTA, Phase.STREAMING)
     assert failure.retry_at is not None
-    assert failure.retry_at % 86_400 == pytest.approx(8 * 3_600)
+    assert failure.retry_at % 3_600 == pytest.approx(0)
+    assert (failure.retry_at // 3_600) % 24 in {7, 8}
+
+
+@pytest.mark.parametrize(
+    ("now", "again"),
+    [
+        # Winter and summer.
+        (datetime(2026, 11, 21, 10, 30, tzinfo=UTC), datetime(2026, 11, 22, 8, tzinfo=UTC)),
+        (datetime(2026, 7, 1, 6, 59, tzinfo=UTC), datetime(2026, 7, 1, 7, tzinfo=UTC)),
+        (datetime(2026, 7, 1, 7, tzinfo=UTC), datetime(2026, 7, 2, 7, tzinfo=UTC)),
+        # The days of 23 and 25 hours.
+        (datetime(2027, 3, 14, 8, 1, tzinfo=UTC), datetime(2027, 3, 15, 7, tzinfo=UTC)),
+        (datetime(2026, 11, 1, 7, 1, tzinfo=UTC), datetime(2026, 11, 2, 8, tzinfo=UTC)),
+    ],
+)
+def test_a_day_ends_at_midnight_in_california(now: datetime, again: datetime) -> None:
+    body = orjson.dumps(exhausted("PerDayPerProjectPerModel"))
+
+    assert REPLIES.refusal(429, {}, body, "m", now.timestamp()).retry_at == again.timestamp()
 
 
 @pytest.mark.parametrize(

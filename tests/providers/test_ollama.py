@@ -14,6 +14,7 @@ from custom_components.ai_router.routing.model import (
     Capability,
     Message,
     Model,
+    Op,
     Role,
     Sampling,
     Target,
@@ -24,7 +25,7 @@ from custom_components.ai_router.routing.model import (
 )
 from custom_components.ai_router.routing.money import FREE
 from tests.fakes.faults import Fault, How
-from tests.fakes.ollama import CHAT_MODEL, CLOUD_MODEL, VISION_MODEL, FakeOllama
+from tests.fakes.ollama import CHAT_MODEL, CLOUD_MODEL, EMBEDDER, VISION_MODEL, FakeOllama
 
 from .asking import DOOR, KEY, LIGHT, asking, fail, hear, picture, provider, user, whole
 
@@ -277,6 +278,22 @@ async def test_a_model_that_cannot_be_asked_about_is_not_local(
 
     assert len(models) == 4
     assert not any(model.local or model.prices for model in models)
+
+
+@pytest.mark.parametrize(
+    ("keeps", "sent"),
+    [("30m", "30m"), ("1h30m", "1h30m"), ("-1", -1), ("0", 0), ("900", 900), (600, 600), (None, None)],
+)
+async def test_how_long_a_model_stays_loaded(
+    session: aiohttp.ClientSession, ollama: FakeOllama, keeps: str | int | None, sent: str | int | None
+) -> None:
+    of = at(session, ollama, keep_alive=keeps)
+
+    await hear(of, asking(CHAT_MODEL))
+    await hear(of, asking(EMBEDDER, op=Op.EMBED))
+
+    assert [body.get("keep_alive") for body in ollama.bodies] == [sent] * len(ollama.bodies)
+    assert ollama.bodies
 
 
 async def test_a_smaller_context_bounds_the_prompt(session: aiohttp.ClientSession, ollama: FakeOllama) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from datetime import date
 
 import aiohttp
 import pytest
@@ -189,7 +190,9 @@ async def test_models(session: aiohttp.ClientSession, responses: FakeResponses) 
         ALWAYS_MODEL: Model(ALWAYS_MODEL, can | Capability.REASONING, 1_050_000, 128_000),
         RESTING_MODEL: Model(RESTING_MODEL, can | Capability.REASONING, 400_000, 128_000),
         PLAIN_MODEL: Model(PLAIN_MODEL, can, 1_000_000, 32_000),
-        "gpt-5.6-luna": Model("gpt-5.6-luna", can | Capability.REASONING, 1_050_000, 128_000),
+        "gpt-5.6-luna": Model(
+            "gpt-5.6-luna", can | Capability.REASONING, 1_050_000, 128_000, retires=date(2999, 12, 31)
+        ),
         "text-embedding-3-small": Model("text-embedding-3-small", Capability.EMBEDDINGS),
         "gpt-image-2.5-flare": Model("gpt-image-2.5-flare", Capability.IMAGE_OUT),
         "gpt-audio": Model("gpt-audio", Capability.NONE),

@@ -9,6 +9,7 @@ import pytest
 from custom_components.ai_router.providers.conversation import dumps
 from custom_components.ai_router.providers.error_bodies import ErrorBody
 from custom_components.ai_router.providers.openai_body import objection, responses_body
+from custom_components.ai_router.providers.tools import NAMES, taken
 from custom_components.ai_router.routing.call import Call
 from custom_components.ai_router.routing.failures import AttemptFailed, FailureClass, Phase
 from custom_components.ai_router.routing.model import (
@@ -32,7 +33,7 @@ MINE = Target("p", LUNA)
 
 def written(call: Call, *refused: str) -> dict[str, Any]:
     """Return the body as it goes over the wire."""
-    body: dict[str, Any] = orjson.loads(dumps(responses_body(call, refused)))
+    body: dict[str, Any] = orjson.loads(dumps(responses_body(taken(call, NAMES)[0], refused)))
     return body
 
 

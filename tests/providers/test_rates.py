@@ -136,6 +136,57 @@ def test_windows() -> None:
     assert rate_windows(CIMultiDict({"Content-Type": "application/json"}), NOW) == ()
 
 
+@pytest.mark.parametrize(
+    ("headers", "windows", "wait"),
+    [
+        ({"RateLimit": '"default";r=50;t=30'}, [("requests", None, 50, 30.0)], None),
+        (
+            {"RateLimit": '"default";r=0;t=30', "RateLimit-Policy": '"default";q=100;w=60'},
+            [("requests", 100, 0, 30.0)],
+            30.0,
+        ),
+        # The tightest of several, whatever the order of the policies is; commas and semicolons within a name.
+        (
+            {
+                "RateLimit": '"a, b;c";r=5;t=1 , "day"; r=2; t=3600',
+                "RateLimit-Policy": '"day";q=1000;w=86400, "a, b;c";q=10;w=1',
+            },
+            [("requests", 1000, 2, 3600.0)],
+            None,
+        ),
+        (
+            {"RateLimit": "calls;r=7, words;r=0;t=9", "RateLimit-Policy": 'words;q=9;qu="tokens";pk=:YWJj:, calls;q=8'},
+            [("requests", 8, 7, None), ("tokens", 9, 0, 9.0)],
+            9.0,
+        ),
+        ({"RateLimit": '"b";r=0;t=5', "RateLimit-Policy": '"b";q=9;qu="content-bytes"'}, [], None),
+        # Draft 07.
+        ({"RateLimit": "limit=100, remaining=0, reset=5"}, [("requests", 100, 0, 5.0)], 5.0),
+        # What each has always told goes first.
+        (
+            {"RateLimit": '"x";r=1;t=1', "X-RateLimit-Limit": "9", "X-RateLimit-Remaining": "8"},
+            [("requests", 9, 8, None)],
+            None,
+        ),
+        ({"RateLimit": ""}, [], None),
+        ({"RateLimit": "100"}, [], None),
+        ({"RateLimit": '"default";r=-1;t=5'}, [], None),
+        ({"RateLimit": '"default";r=x;t=5'}, [], None),
+        ({"RateLimit": '"default;r=1'}, [], None),
+        ({"RateLimit": '"d";r=0;t=5,' * 200}, [], None),
+        ({"RateLimit": ";" * 999}, [], None),
+        ({"RateLimit": "a;b=" * 249}, [], None),
+    ],
+)
+def test_structured_windows(
+    headers: dict[str, str], windows: list[tuple[str, int | None, int | None, float | None]], wait: float | None
+) -> None:
+    found = rate_windows(CIMultiDict(headers), NOW)
+
+    assert [(each.name, each.limit, each.remaining, each.reset_at and each.reset_at - NOW) for each in found] == windows
+    assert retry_at(CIMultiDict(headers), NOW) == (None if wait is None else NOW + wait)
+
+
 def test_windows_that_reset_at_a_date() -> None:
     headers = CIMultiDict({"Date": DATE})
     for name, left in (("requests", "49"), ("tokens", "900"), ("input-tokens", "500"), ("output-tokens", "x")):

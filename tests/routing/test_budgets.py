@@ -107,6 +107,90 @@ def test_warnings_come_once_per_window_and_mark() -> None:
     run(main)
 
 
+def told(home: Home) -> list[tuple[Scope, bool, int]]:
+    """Return whose budgets were told of, whether they were used up, and their limits in cents; from now on anew."""
+    crossed = [event for event in home.events if isinstance(event, BudgetCrossed)]
+    home.events.clear()
+    return [(event.bucket.scope, event.exceeded, event.limit // CENT) for event in crossed]
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_a_budget_that_is_set_below_what_is_spent_is_told_of_at_once_and_once(*, hard: bool) -> None:
+    async def main(clock: LoopClock) -> None:
+        client = ScriptedProvider()
+        paid = provider("a", client, prices=CENTS_EACH)
+        home = Home(clock, paid)
+        await answered(home, 9)
+
+        def limited(cents: int | None) -> list[tuple[Scope, bool, int]]:
+            budgets = () if cents is None else (Budget(Window.DAY, cents * CENT, hard),)
+            home.configure(provider("a", client, prices=CENTS_EACH, budgets=budgets))
+            return told(home)
+
+        assert limited(100) == []
+        assert limited(11) == [(Scope.PROVIDER, False, 11)]
+        assert limited(11) == []
+        assert limited(9) == [(Scope.PROVIDER, True, 9)]
+        assert limited(0) == [(Scope.PROVIDER, True, 0)]
+        assert limited(None) == []
+        assert limited(5) == [(Scope.PROVIDER, True, 5)]
+        assert limited(20) == []
+
+    run(main)
+
+
+@pytest.mark.parametrize("window", [Window.DAY, Window.WEEK, Window.MONTH, Window.TOTAL])
+def test_a_new_budget_is_told_of_when_it_is_used_up_already(window: Window) -> None:
+    async def main(clock: LoopClock) -> None:
+        paid = provider("a", ScriptedProvider(), prices=CENTS_EACH)
+        today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
+        history = [Spending(today, "a", "child", "doorbell", 3 * CENT)]
+        home = Home(clock, paid, history=history)
+        budgets = (Budget(window, 3 * CENT),)
+        limits = {
+            "budgets": budgets,
+            "user_budgets": {EACH_USER: budgets},
+            "label_budgets": {"doorbell": budgets, "garden": budgets},
+        }
+        home.configure(paid, history=history, **limits)
+        assert sorted(told(home)) == sorted((scope, True, 3) for scope in (Scope.ROUTER, Scope.USER, Scope.LABEL))
+        home.configure(paid, history=history, **limits, week_start=3)
+        home.configure(paid, history=history, **limits, alert_at=0.5)
+        assert told(home) == []
+
+    run(main)
+
+
+def test_of_a_budget_of_which_nothing_is_spent_or_whose_past_was_told_nothing_is_told() -> None:
+    async def main(clock: LoopClock) -> None:
+        today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
+        history = [Spending(today, "a", "", "", 3 * CENT)]
+        budgets = (Budget(Window.DAY, CENT),)
+        a = provider("a", ScriptedProvider(), prices=CENTS_EACH, budgets=budgets)
+        home = Home(clock, history=history, budgets=budgets)
+        # Its kind has only come now: what it had passed was told before the restart.
+        home.configure(a, history=history, budgets=budgets)
+        assert told(home) == []
+        home.configure(a, provider("b", ScriptedProvider()), history=history, budgets=budgets)
+        nothing = (Budget(Window.DAY, 0),)
+        home.configure(a, provider("b", ScriptedProvider(), budgets=nothing), history=history, budgets=budgets)
+        assert told(home) == []
+
+    run(main)
+
+
+def test_a_mark_that_is_set_below_what_is_spent_is_told_of() -> None:
+    async def main(clock: LoopClock) -> None:
+        paid = provider("a", ScriptedProvider(), prices=CENTS_EACH)
+        budgets = (Budget(Window.DAY, 10 * CENT),)
+        home = Home(clock, paid, budgets=budgets)
+        await answered(home, 5)
+        home.configure(paid, budgets=budgets, alert_at=0.4)
+        assert told(home) == [(Scope.ROUTER, False, 10)]
+
+    run(main)
+
+
 def test_what_was_passed_before_a_restart_is_not_told_again() -> None:
     async def main(clock: LoopClock) -> None:
         today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()

@@ -327,6 +327,32 @@ def test_a_strategy_that_is_set_and_not_there_stops_nothing_and_it_is_said(
     run(main)
 
 
+@pytest.mark.parametrize(("pools", "routers"), [("best", "priority"), ("best", "random"), (None, "best")])
+def test_a_weight_of_zero_stays_off_while_the_way_to_choose_is_gone(pools: str | None, routers: str) -> None:
+    async def main(clock: LoopClock) -> None:
+        members = (Member("a", weight=0), Member("b"), Member("c"))
+        pool = {} if pools is None else {"p": PoolConfig("p", "Pool", members, strategy=pools)}
+        off = ScriptedProvider()
+        bad = [ScriptedProvider(failing(FailureClass.TRANSIENT)) for _ in range(2)]
+        home = three(clock, routers, weights=(0, 1, 1), clients=[off, *bad], pools=pool)
+        with pytest.raises(RequestFailed) as caught:
+            await home.router.process(ask(pins=Pins(pool="p" if pool else None)))
+        assert not off.calls
+        assert {attempt.target.provider_id for attempt in caught.value.attempts} == {"b", "c"}
+        assert whys(caught.value.plan)["a"] is Why.NO_SHARE
+
+    run(main)
+
+
+def test_a_weight_of_zero_stays_off_while_the_way_to_choose_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(clock: LoopClock) -> None:
+        monkeypatch.setitem(STRATEGIES, "broken", Broken)
+        plan = three(clock, "broken", weights=(0, 1, 1)).router.plan(ask())
+        assert (order(plan), whys(plan)) == ("bc", {"a": Why.NO_SHARE})
+
+    run(main)
+
+
 def test_a_fallback_pool_of_unknown_strategy_is_no_hindrance() -> None:
     async def main(clock: LoopClock) -> None:
         pools = {

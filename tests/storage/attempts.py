@@ -53,7 +53,7 @@ def entry(
             window_ids={},
             day=day,
             started=started,
-            expires=started + 60,
+            lease=60.0,
         ),
         provider_id=provider_id,
         model_id=model_id,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import resource
 import sqlite3
 from collections.abc import Generator
@@ -49,6 +50,14 @@ async def test_a_damaged_file_is_set_aside(home: Path, file: Path, offset: int, 
     again = await SqliteLedger.open(home, NOW)
     assert again.recovered is None
     await again.close()
+
+
+async def test_a_file_that_has_lost_all_it_held_is_damaged(home: Path, file: Path) -> None:
+    await filled(home, 1)
+    os.truncate(file, 0)
+    ledger = await SqliteLedger.open(home, NOW)
+    await ledger.close()
+    assert ledger.recovered == home / "ledger.db.damaged-20261121T222640"
 
 
 async def test_a_damaged_file_takes_its_side_files_along(home: Path, file: Path) -> None:

@@ -1,11 +1,9 @@
 """Rules: what is filled in arrives in the core, and what cannot be read or is gone lets nothing through."""
 
 from datetime import time
-from types import MappingProxyType
 from typing import Any
 
 import pytest
-from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import entity_registry as er
@@ -19,7 +17,7 @@ from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
 from custom_components.ai_router.routing.request import Bounds, Caller, Request
 from tests.flows import Dialog
-from tests.household import ATTIC, CLOUD
+from tests.household import ATTIC, CLOUD, subentry
 
 from .conftest import id_of
 
@@ -232,9 +230,7 @@ async def test_conditions_that_cannot_be_read_are_about_everything(
     hass: HomeAssistant, entry: MockConfigEntry, stored: Any
 ) -> None:
     data = {"priority": 0, "enabled": True, "local_only": True} | ({} if stored is None else {"when": stored})
-    rule = ConfigSubentry(
-        data=MappingProxyType(data), subentry_id="01RULE", subentry_type="rule", title="Odd", unique_id=None
-    )
+    rule = subentry("01RULE", "rule", "Odd", **data)
     hass.config_entries.async_add_subentry(entry, rule)
     await hass.async_block_till_done()
 

@@ -141,8 +141,15 @@ async def _timeline(
 async def _async_get_experiment(call: ServiceCall) -> ServiceResponse:
     hub = loaded(call.hass)
     pool = pool_id(hub, call.data[POOL])
-    arms: list[JsonValueType] = [_arm(hub, arm) for arm in hub.router.experiment(pool)]
-    return {"pool": hub.router.config.pools[pool].name, "arms": arms}
+    name = hub.router.config.pools[pool].name
+    try:
+        reports = hub.router.experiment(pool)
+    except KeyError:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="no_experiment", translation_placeholders={"pool": name}
+        ) from None
+    arms: list[JsonValueType] = [_arm(hub, arm) for arm in reports]
+    return {"pool": name, "arms": arms}
 
 
 def _arm(hub: Hub, report: ArmReport) -> JsonObjectType:

@@ -68,6 +68,7 @@ async def _async_get_status(call: ServiceCall) -> ServiceResponse:
         "health": overall.level.value,
         "reason": overall.reason,
         "under_way": router.under_way,
+        "queued": router.queued,
         "budgets": _budgets(hub, router_money(config)),
         "providers": [_provider(hub, provider) for provider in _chosen(hub, call)],
         "pools": [
@@ -189,6 +190,7 @@ def _model(hub: Hub, provider: ProviderConfig, model: Model) -> dict[str, Any]:
         "context": model.context,
         "max_output": model.max_output,
         "local": model.local,
+        "retires": None if model.retires is None else model.retires.isoformat(),
         "price": None
         if rates is None
         else {

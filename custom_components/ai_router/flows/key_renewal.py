@@ -22,8 +22,8 @@ KEY_FORM = vol.Schema(
 ERRORS = frozenset(
     {
         *("invalid_auth", "key_missing", "missing_variable", "key_unreadable", "key_not_stored", "key_malformed"),
-        *("key_over_http", "cannot_connect", "not_ai_server", "no_models", "no_credit", "local_only", "never_local"),
-        *("not_raised", "price_missing", "unknown"),
+        *("key_over_http", "cannot_connect", "no_answer", "not_ai_server", "no_models", "no_credit", "local_only"),
+        *("never_local", "extras_unreadable", "not_raised", "price_missing", "unknown"),
     }
 )
 """What is said in its own words, here and by the repairs."""

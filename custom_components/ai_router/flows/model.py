@@ -46,11 +46,12 @@ class ModelSteps(ConfigSubentryFlow):
         if place is None:
             raise AbortFlow("model_removed")
         errors: dict[str, str] = {}
+        used = provider_models(subentry.data, entry.runtime_data.table)[place]
         shown = own_to_show(models[place])
         if user_input is not None:
             shown = user_input
             try:
-                own = own_to_store(user_input)
+                own = own_to_store(user_input, used.caps)
             except FieldProblem as problem:
                 errors[problem.field] = problem.error
             else:
@@ -59,11 +60,13 @@ class ModelSteps(ConfigSubentryFlow):
                 data = {**subentry.data, Conf.MODELS.value: models}
                 return self.async_update_and_abort(entry, subentry, data=data)
         kind = kinds(self.hass).get(subentry.data[Conf.KIND])
-        used = provider_models(subentry.data, entry.runtime_data.table)[place]
         return self.async_show_form(
             step_id="model",
             data_schema=self.add_suggested_values_to_schema(model_form(kind), shown),
             errors=errors,
-            description_placeholders={"model": self._model_id, "price": price_in_words(used, time.time())},
+            description_placeholders={
+                "model": self._model_id,
+                "price": price_in_words(used, time.time(), entry.runtime_data.wording),
+            },
             last_step=True,
         )

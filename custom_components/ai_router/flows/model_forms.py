@@ -4,6 +4,7 @@ What is filled in goes before what the server and the price table say; what is l
 """
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import voluptuous as vol
@@ -12,9 +13,10 @@ from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig,
 
 from ..const import Conf
 from ..providers.registry import Kind
-from ..routing.model import Model
-from ..routing.money import Rates, to_dollars
-from ..stored_models import CALL_PRICE, INPUT_PRICE, OUTPUT_PRICE, OWN, OWN_PRICES
+from ..routing.model import Capability, Model
+from ..routing.money import to_dollars
+from ..stored_models import CALL_PRICE, LISTED, OWN, OWN_PRICES, token_prices
+from ..wording import Wording
 from .fields import choice, decimal_text, dollars, whole
 from .provider_check import BASE, FieldProblem
 from .provider_forms import AUTO, NO, YES
@@ -59,15 +61,15 @@ def model_form(kind: Kind | None) -> vol.Schema:
     )
 
 
-def own_to_store(form: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the household says of a model, nothing of what it left to others. Raises `FieldProblem`.
+def own_to_store(form: Mapping[str, Any], caps: Capability) -> dict[str, Any]:
+    """Return what the household says of a model that can do all this. Raises `FieldProblem`.
 
-    Prices are whole or not at all: what is left out would count as free.
+    Nothing is returned of what it left to others. Prices are whole or not at all: what is left out would count as free.
     """
     prices = {name: decimal_text(amount) for name, amount in form[PRICES].items()}
     if CALL_PRICE in prices and len(prices) > 1:
         raise FieldProblem(BASE, "price_twice")
-    if prices and CALL_PRICE not in prices and not {INPUT_PRICE, OUTPUT_PRICE} <= prices.keys():
+    if prices and CALL_PRICE not in prices and not token_prices(caps) <= prices.keys():
         raise FieldProblem(BASE, "prices_incomplete")
     said = {name: word == YES for name, word in form[ABILITIES].items() if word != AUTO}
     local = {Conf.LOCAL.value: said.pop(Conf.LOCAL)} if Conf.LOCAL in said else {}
@@ -85,18 +87,25 @@ def own_to_show(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def price_in_words(model: Model, now: float) -> str:
-    """Say what a model costs now (wall clock) as a person may read it in any language: figures and the source."""
+def price_in_words(model: Model, now: float, wording: Wording) -> str:
+    """Say what a model costs now (wall clock), and by whose word."""
     if model.prices is None:
-        return "?"
+        return wording.text("price_unknown")
     rates = model.prices.at(now, 0)
-    each = f" + {_figure(rates.requests)}" if rates.requests else ""
-    source = " ".join(filter(None, (model.prices.source, model.prices.as_of)))
-    return f"{_tokens(rates)}{each} USD ({source})"
-
-
-def _tokens(rates: Rates) -> str:
-    return f"{_figure(rates.fresh_in * 10**6)} / {_figure(rates.text_out * 10**6)}"
+    parts = [
+        wording.text(f"price_of_{what}", amount=_figure(amount))
+        for what, amount in (("request", rates.requests), ("picture", rates.pictures))
+        if amount
+    ]
+    if rates.fresh_in or rates.text_out:
+        read, written = _figure(rates.fresh_in * 10**6), _figure(rates.text_out * 10**6)
+        parts.insert(0, wording.text("price_of_tokens", input=read, output=written))
+    if not parts:
+        return wording.text("price_free")
+    price = reduce(lambda first, second: wording.text("price_and", first=first, second=second), parts)
+    source = model.prices.source
+    by = source if source in ("user", LISTED) else "table"
+    return wording.text(f"price_from_{by}", price=price, publication=source, day=model.prices.as_of)
 
 
 def _figure(amount: int) -> str:

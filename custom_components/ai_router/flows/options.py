@@ -5,7 +5,8 @@ from typing import Any
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 
 from .fields import household
-from .options_forms import PRESETS, named_users, options_form, options_to_show, options_to_store, with_preset
+from .option_presets import PRESETS, with_preset
+from .options_forms import named_users, options_form, options_to_show, options_to_store
 from .provider_check import FieldProblem
 
 _SETTINGS = "settings"
@@ -43,8 +44,11 @@ class RouterOptionsFlow(OptionsFlow):
 
     async def async_step_settings(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for all options at once."""
+        entry = self.hass.config_entries.async_get_entry(self._config_entry_id)
+        if entry is None:
+            return self.async_abort(reason="entry_removed")
         errors: dict[str, str] = {}
-        stored = self.config_entry.options
+        stored = entry.options
         shown = options_to_show(self.hass, stored)
         if user_input is not None:
             shown = user_input

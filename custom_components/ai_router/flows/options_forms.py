@@ -1,6 +1,6 @@
 """The form of the router's options: its fields, what is stored of them, and what is shown of what is stored.
 
-What is emptied goes back to what holds without it. The two presets fill fields in; nothing of them is hidden.
+What is emptied goes back to what holds without it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,16 +12,9 @@ from homeassistant.helpers.selector import (
     BooleanSelector,
     EntitySelector,
     EntitySelectorConfig,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
-    ObjectSelector,
-    ObjectSelectorConfig,
-    Selector,
-    TextSelector,
 )
 
-from ..const import MOST_DOLLARS, WEEKDAYS, Conf
+from ..const import WEEKDAYS, Conf
 from ..lasting import entity_now, lasting_id
 from ..plug_ins import strategies
 from ..routing.breaker import DEFAULT_BREAKER
@@ -43,7 +36,6 @@ from ..settings import (
     DEFAULT_RETENTION_DAYS,
     DEFAULT_UNKNOWN_PRICE_HOLD,
     MEGABYTE,
-    SHARE_WINDOWS,
 )
 from .fields import (
     BUDGET_KEYS,
@@ -59,14 +51,11 @@ from .fields import (
     whole,
 )
 from .provider_check import FieldProblem
+from .share_forms import SHARE_KEYS, SHARES, share_fields, shares_to_show, shares_to_store
 
-ROUTING, ACCESS, MONEY, SHARES, CACHE, HEALTH, DATA = "routing", "access", "money", "shares", "cache", "health", "data"
+ROUTING, ACCESS, MONEY, CACHE, HEALTH, DATA = "routing", "access", "money", "cache", "health", "data"
 UNKNOWN_PRICE = "unknown_price"
 CEILING, REFUSE = "ceiling", "refuse"
-EACH_DAY, EACH_MONTH = "each_user_day", "each_user_month"
-_EACH = {EACH_DAY: "day", EACH_MONTH: "month"}
-_OF_USERS, _OF_LABELS = Conf.USER_BUDGETS.value, Conf.LABEL_BUDGETS.value
-_WHOSE = {_OF_USERS: "user", _OF_LABELS: "label"}
 
 # What is stored as it is typed, and what holds where nothing is.
 _PLAIN: Final[Mapping[str, Mapping[Conf, Any]]] = {
@@ -123,43 +112,9 @@ _STORED_BY_FORM: Final = frozenset(
         Conf.AUTOMATIONS,
         Conf.MAX_COST,
         Conf.UNKNOWN_PRICE_HOLD,
-        Conf.USER_BUDGETS,
-        Conf.LABEL_BUDGETS,
+        *SHARE_KEYS,
     }
 )
-
-_NO_BUDGETS: Final = {key.value: None for key in BUDGET_KEYS}
-PRESETS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
-    "balanced": {
-        ROUTING: {Conf.STRATEGY.value: "priority", Conf.FAILOVER.value: True, Conf.ATTEMPTS.value: 3},
-        MONEY: {
-            **_NO_BUDGETS,
-            Conf.BUDGET_MONTH.value: 20.0,
-            Conf.BUDGET_ONLY_WARNS.value: False,
-            Conf.AT_CAP.value: AtCap.FREE.value,
-            Conf.ALERT_AT.value: 80,
-            Conf.MAX_COST.value: 0.5,
-            UNKNOWN_PRICE: CEILING,
-            Conf.WORST_CASE.value: False,
-        },
-        CACHE: {Conf.CACHE.value: CacheUse.CAREFUL.value},
-    },
-    "careful": {
-        ROUTING: {Conf.STRATEGY.value: "cheapest", Conf.FAILOVER.value: True, Conf.ATTEMPTS.value: 2},
-        MONEY: {
-            **_NO_BUDGETS,
-            Conf.BUDGET_DAY.value: 0.5,
-            Conf.BUDGET_MONTH.value: 5.0,
-            Conf.BUDGET_ONLY_WARNS.value: False,
-            Conf.AT_CAP.value: AtCap.FREE.value,
-            Conf.ALERT_AT.value: 50,
-            Conf.MAX_COST.value: 0.05,
-            UNKNOWN_PRICE: REFUSE,
-            Conf.WORST_CASE.value: True,
-        },
-        CACHE: {Conf.CACHE.value: CacheUse.CAREFUL.value},
-    },
-}
 
 # --- fields ----------------------------------------------------------------------------------------
 
@@ -215,33 +170,9 @@ def options_form(people: Mapping[str, str], stored: Mapping[str, Any]) -> vol.Sc
         vol.Optional(Conf.UNKNOWN_PRICE_HOLD.value): dollars(),
         **fields[MONEY],
     }
-    fields[SHARES] = {
-        **{vol.Optional(name): dollars() for name in _EACH},
-        vol.Optional(_OF_USERS): _amounts("user", named(people)),
-        vol.Optional(_OF_LABELS): _amounts("label", TextSelector()),
-    }
+    fields[SHARES] = share_fields(people)
     order = (ROUTING, ACCESS, MONEY, SHARES, CACHE, HEALTH, DATA)
     return vol.Schema({vol.Required(part): folded(fields[part], shut=part != ROUTING) for part in order})
-
-
-def _amounts(whose: str, selector: Selector[Any]) -> ObjectSelector:
-    """Make a list of budgets, each of somebody or something."""
-    amount = NumberSelector(
-        NumberSelectorConfig(
-            min=0, max=MOST_DOLLARS, step="any", mode=NumberSelectorMode.BOX, unit_of_measurement="USD"
-        )
-    )
-    return ObjectSelector(
-        ObjectSelectorConfig(
-            fields={
-                whose: {"selector": selector, "required": True},
-                **{window: {"selector": amount} for window in SHARE_WINDOWS},
-            },
-            multiple=True,
-            label_field=whose,
-            translation_key=f"{whose}_budgets",
-        )
-    )
 
 
 # --- from the form to what is stored -----------------------------------------------------------------
@@ -265,13 +196,7 @@ def options_to_store(
         stored[Conf.USERS.value] = users
     if automations := form[ACCESS].get(Conf.AUTOMATIONS):
         stored[Conf.AUTOMATIONS.value] = [lasting_id(hass, entity_id) for entity_id in automations]
-    shares = form[SHARES]
-    each = {window: decimal_text(shares[name]) for name, window in _EACH.items() if name in shares}
-    of_users = ({EACH_USER: each} if each else {}) | _amounts_to_store(shares, _OF_USERS)
-    for key, amounts in ((_OF_USERS, of_users), (_OF_LABELS, _amounts_to_store(shares, _OF_LABELS))):
-        if amounts:
-            stored[key] = amounts
-    return stored
+    return stored | shares_to_store(form[SHARES])
 
 
 def _check(form: Mapping[str, Mapping[str, Any]]) -> None:
@@ -291,22 +216,6 @@ def _check(form: Mapping[str, Mapping[str, Any]]) -> None:
 def _backwards(form: Mapping[str, Any], part: str, least: Conf, most: Conf) -> bool:
     usual = _PLAIN[part]
     return bool(form.get(least, usual[least]) > form.get(most, usual[most]))
-
-
-def _amounts_to_store(form: Mapping[str, Any], key: str) -> dict[str, dict[str, str]]:
-    """Return the budgets of users or labels by their ids. Raises `FieldProblem`."""
-    amounts: dict[str, dict[str, str]] = {}
-    rows = form.get(key, [])
-    for row in rows if isinstance(rows, list) else [rows]:
-        whose = row[_WHOSE[key]].strip()
-        # A browser's JSON has no NaN, another's may; it compares as neither more nor less.
-        given = {window: row[window] for window in SHARE_WINDOWS if row.get(window) is not None}
-        if not whose or not given or not all(amount >= 0 for amount in given.values()):
-            raise FieldProblem(SHARES, "amount_missing")
-        if whose in amounts:
-            raise FieldProblem(SHARES, "amount_twice")
-        amounts[whose] = {window: decimal_text(amount) for window, amount in given.items()}
-    return amounts
 
 
 # --- from what is stored to the form -----------------------------------------------------------------
@@ -330,26 +239,9 @@ def options_to_show(hass: HomeAssistant, stored: Mapping[str, Any]) -> dict[str,
         shown[ACCESS][Conf.USERS.value] = stored[Conf.USERS]
     if Conf.AUTOMATIONS in stored:
         shown[ACCESS][Conf.AUTOMATIONS.value] = [entity_now(hass, lasting) for lasting in stored[Conf.AUTOMATIONS]]
-    of_users = dict(stored.get(_OF_USERS, {}))
-    each = of_users.pop(EACH_USER, {})
-    shown[SHARES] = {name: float(each[window]) for name, window in _EACH.items() if window in each}
-    for key, amounts in ((_OF_USERS, of_users), (_OF_LABELS, stored.get(_OF_LABELS, {}))):
-        if amounts:
-            shown[SHARES][key] = [
-                {_WHOSE[key]: whose, **{window: float(amount) for window, amount in given.items()}}
-                for whose, given in amounts.items()
-            ]
-    return shown
-
-
-def with_preset(shown: Mapping[str, Mapping[str, Any]], preset: str) -> dict[str, dict[str, Any]]:
-    """Return what the form shows with a preset's values in their places."""
-    merged = {part: {**fields, **PRESETS[preset].get(part, {})} for part, fields in shown.items()}
-    return {
-        part: {name: value for name, value in fields.items() if value is not None} for part, fields in merged.items()
-    }
+    return shown | {SHARES: shares_to_show(stored)}
 
 
 def named_users(stored: Mapping[str, Any]) -> Iterable[str]:
     """Return the ids of the users that stored options are about."""
-    return [*stored.get(Conf.USERS, ()), *(each for each in stored.get(_OF_USERS, ()) if each != EACH_USER)]
+    return [*stored.get(Conf.USERS, ()), *(each for each in stored.get(Conf.USER_BUDGETS, ()) if each != EACH_USER)]

@@ -6,11 +6,7 @@ Nothing here reloads the entry: the update listener follows, and the other provi
 from collections.abc import Iterable, Mapping
 from typing import Any, override
 
-from homeassistant.config_entries import (
-    SOURCE_RECONFIGURE,
-    ConfigEntryState,
-    SubentryFlowResult,
-)
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowResult
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
@@ -24,6 +20,9 @@ from ..providers.registry import Kind, ProviderSetup
 from ..routing.model import Model
 from ..stored_models import CALL_PRICE, model_as_listed
 from .fields import household
+from .key_renewal import running
+from .limit_forms import limits_to_show, limits_to_store
+from .loading import LOADING, loading_to_store
 from .model import ModelSteps
 from .provider_check import API_KEY, BASE, EXTRAS, NAME, URL, FieldProblem, ask_server, encrypted, encrypted_extra
 from .provider_forms import (
@@ -34,8 +33,6 @@ from .provider_forms import (
     chosen_models,
     demo_form,
     kind_form,
-    limits_to_show,
-    limits_to_store,
     models_form,
     options_to_store,
     preset_to_show,
@@ -110,12 +107,12 @@ class ProviderFlow(ModelSteps):
                 name = self._free_name(entry)
                 options = options_to_store(kind, user_input, self._stored.get(Conf.OPTIONS, {}))
                 limits = limits_to_store(user_input)
-            except FieldProblem as problem:
-                errors[problem.field] = problem.error
-            else:
                 setup = ProviderSetup(id=self.flow_id, kind=kind.id, options=options)
                 models = await kind.build(setup, async_get_clientsession(self.hass)).models()
                 data = provider_to_store(kind, options, models, limits, before=self._stored)
+            except FieldProblem as problem:
+                errors[problem.field] = problem.error
+            else:
                 return self._finish(entry, name, data)
         return self.async_show_form(
             step_id="demo",
@@ -132,7 +129,7 @@ class ProviderFlow(ModelSteps):
             return await self._show_server(None)
         typed_key = user_input.pop(API_KEY, "")
         extras = {name: text for name in EXTRAS if (text := user_input.pop(name, "").strip())}
-        asked = {URL, *(option.label for option in kind.options())}
+        asked = {URL, *LOADING, *(option.label for option in kind.options())}
         before = {name: value for name, value in self._shown.items() if name not in asked} if kind.chosen else {}
         self._shown = before | user_input
         try:
@@ -213,9 +210,7 @@ class ProviderFlow(ModelSteps):
     @override
     def _loaded(self) -> RouterConfigEntry:
         """Return the entry, and look at what is stored now. Aborts where the entry or the provider is gone."""
-        entry: RouterConfigEntry = self._get_entry()
-        if entry.state is not ConfigEntryState.LOADED:
-            raise AbortFlow("entry_not_loaded")
+        entry = running(self.hass.config_entries.async_get_entry(self._entry_id))
         if self.source == SOURCE_RECONFIGURE:
             if self._reconfigure_subentry_id not in entry.subentries:
                 raise AbortFlow("provider_removed")
@@ -250,7 +245,7 @@ class ProviderFlow(ModelSteps):
         for name, text in extras.items():
             self._typed_extras[name] = await encrypted_extra(entry.runtime_data.vault, name, text)
         kind = self._of_kind()
-        theirs = {option.name for option in kind.options()}
+        theirs = LOADING | {option.name for option in kind.options()}
         stored = {name: value for name, value in self._stored.get(Conf.OPTIONS, {}).items() if name not in theirs}
         options = {**stored, **self._shown_options()}
         return await ask_server(
@@ -271,7 +266,8 @@ class ProviderFlow(ModelSteps):
         local = {LOCAL: self._shown[LOCAL]} if kind.local_choice else {}
         preset = {PRESET: self._shown[PRESET]} if kind.extras and PRESET in self._shown else {}
         theirs = {option.name: self._shown[option.label] for option in kind.options() if option.label in self._shown}
-        return theirs | local | preset | {name: self._shown[name].strip() for name in kind.asks}
+        asked = {name: self._shown[name].strip() for name in kind.asks}
+        return theirs | local | preset | asked | loading_to_store(self._shown)
 
     def _stored_models(self) -> dict[str, Model]:
         """Return the models stored for the server that is shown; none where it is another one."""

@@ -38,14 +38,12 @@ _ENDPOINT_FIELDS = {EndpointProblem.KEY_MALFORMED: API_KEY, EndpointProblem.ACCO
 _PROBLEMS = {
     FailureClass.CREDENTIAL: (API_KEY, "invalid_auth"),
     FailureClass.NETWORK: (URL, "cannot_connect"),
-    FailureClass.TIMEOUT_CONNECT: (URL, "cannot_connect"),
-    FailureClass.TIMEOUT_FIRST_TOKEN: (URL, "cannot_connect"),
-    FailureClass.TIMEOUT_IDLE: (URL, "cannot_connect"),
     FailureClass.MALFORMED: (URL, "not_ai_server"),
     # No such path, in words with "model" in them.
     FailureClass.MODEL_MISSING: (URL, "not_ai_server"),
     FailureClass.BILLING: (BASE, "no_credit"),
 }
+_LATE = frozenset({FailureClass.TIMEOUT_CONNECT, FailureClass.TIMEOUT_FIRST_TOKEN, FailureClass.TIMEOUT_IDLE})
 # Address and key are right, only now is not the time.
 _WAITS = frozenset({FailureClass.RATE_LIMIT, FailureClass.QUOTA})
 
@@ -74,6 +72,10 @@ class FieldProblem(Exception):
 def _of_failure(failure: Failure, redactor: Redactor) -> FieldProblem:
     field, error = _PROBLEMS.get(failure.cls, (BASE, "unknown"))
     return FieldProblem(field, error, {"detail": redactor.redact(failure.detail)})
+
+
+def _too_late(kind: Kind) -> FieldProblem:
+    return FieldProblem(BASE, "not_ready_in_time") if kind.url is Need.NONE else FieldProblem(URL, "no_answer")
 
 
 async def encrypted_extra(vault: Vault, name: str, text: str) -> str | None:
@@ -161,12 +163,12 @@ async def listed_models(
     except InvalidEndpoint as err:
         raise FieldProblem.of_endpoint(err) from None
     except TimeoutError:
-        if kind.url is Need.NONE:
-            raise FieldProblem(BASE, "not_ready", {"detail": "no answer in time"}) from None
-        raise FieldProblem(URL, "cannot_connect", {"detail": "no answer in time"}) from None
+        raise _too_late(kind) from None
     except AttemptFailed as err:
         if err.failure.cls in _WAITS:
             return {}
+        if err.failure.cls in _LATE:
+            raise _too_late(kind) from None
         if kind.url is Need.NONE:
             raise FieldProblem(BASE, "not_ready", {"detail": redactor.redact(err.failure.detail)}) from None
         raise _of_failure(err.failure, redactor) from None

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from math import inf
 from typing import Any
 
 import voluptuous as vol
@@ -25,26 +24,19 @@ from ..providers.presets import PRESETS, Preset
 from ..providers.registry import Kind, Need
 from ..routing.failures import FailureClass
 from ..routing.model import Capability, Model
-from ..stored_models import CALL_PRICE, INPUT_PRICE, OUTPUT_PRICE, OWN, OWN_PRICES, model_to_stored
+from ..stored_models import CALL_PRICE, INPUT_PRICE, OUTPUT_PRICE, OWN, OWN_PRICES, model_to_stored, token_prices
 from .fields import (
-    BUDGET_KEYS,
-    budget_fields,
-    budgets_to_show,
-    budgets_to_store,
     choice,
     decimal_text,
     dollars,
-    folded,
-    named,
     number,
-    whole,
 )
+from .limit_forms import LIMIT_KEYS, limit_fields, limits_to_show
+from .loading import LOADING, loading_fields, loading_to_store
 from .provider_check import API_KEY, EXTRAS, NAME, URL, FieldProblem
 
 LOCAL = Conf.LOCAL.value
 MODELS = Conf.MODELS.value
-LIMITS = "limits"
-PATIENCE = "patience"
 PICTURES = "pictures"
 LATENCY = "latency"
 SUCCESS_RATE = "success_rate"
@@ -53,7 +45,7 @@ PRESET = "preset"
 
 AUTO, YES, NO = "auto", "yes", "no"
 _PRICES = (INPUT_PRICE, OUTPUT_PRICE)
-_OPTIONS = frozenset({LOCAL, PRESET, LATENCY, SUCCESS_RATE, ERROR, PICTURES, *_PRICES})
+_OPTIONS = frozenset({LOCAL, PRESET, LATENCY, SUCCESS_RATE, ERROR, PICTURES, *_PRICES, *LOADING})
 
 _NAMES = {
     "ollama": "Ollama",
@@ -77,12 +69,6 @@ _DEMO_ERRORS = (
     FailureClass.BILLING,
     FailureClass.MODEL_MISSING,
 )
-_MOST = 10_000_000
-_CAPS = (Conf.REQUESTS_PER_MINUTE, Conf.BURST, Conf.REQUESTS_PER_HOUR, Conf.TOKENS_PER_MINUTE, Conf.CONCURRENT)
-_TIMEOUTS = (Conf.CONNECT_TIMEOUT, Conf.FIRST_TOKEN_TIMEOUT, Conf.IDLE_TIMEOUT, Conf.TOTAL_TIMEOUT)
-_RETRIES = (Conf.RETRY_BASE, Conf.RETRY_LONGEST)
-_PATIENCE = (*_TIMEOUTS, Conf.ATTEMPTS, *_RETRIES)
-_LIMITS = (Conf.ENABLED, Conf.PRIORITY, Conf.WEIGHT, Conf.USERS, *_CAPS, *_PATIENCE)
 _STORED_BY_FORMS = frozenset(
     {
         Conf.KIND,
@@ -91,8 +77,7 @@ _STORED_BY_FORMS = frozenset(
         Conf.SECRETS,
         Conf.OPTIONS,
         Conf.MODELS,
-        *_LIMITS,
-        *BUDGET_KEYS,
+        *LIMIT_KEYS,
     }
 )
 
@@ -128,25 +113,6 @@ def _price_fields(kind: Kind) -> dict[vol.Marker, vol.All]:
     return {vol.Optional(INPUT_PRICE): dollars(_PRICE_UNIT), vol.Optional(OUTPUT_PRICE): dollars(_PRICE_UNIT)}
 
 
-def _limits(people: Mapping[str, str]) -> dict[vol.Marker, Any]:
-    # What most households set stands first.
-    fields: dict[vol.Marker, Any] = {
-        vol.Optional(Conf.PRIORITY.value, default=0): whole(0, 1_000),
-        **budget_fields(),
-        **{vol.Optional(key.value): whole(1, _MOST) for key in _CAPS},
-        vol.Optional(Conf.WEIGHT.value, default=1.0): number(0, 1_000),
-        vol.Optional(Conf.USERS.value): named(people, several=True),
-        vol.Optional(Conf.ENABLED.value, default=True): BooleanSelector(),
-    }
-    patience: dict[vol.Marker, Any] = {
-        **{vol.Optional(key.value): number(0.1, 3_600, "s") for key in _TIMEOUTS},
-        vol.Optional(Conf.ATTEMPTS.value): whole(1, 10),
-        vol.Optional(Conf.RETRY_BASE.value): number(0, 60, "s"),
-        vol.Optional(Conf.RETRY_LONGEST.value): number(0, 600, "s"),
-    }
-    return {vol.Required(LIMITS): folded(fields), vol.Required(PATIENCE): folded(patience)}
-
-
 def demo_form(kind: Kind, people: Mapping[str, str]) -> vol.Schema:
     """Ask for everything about a simulated provider; `people` may be the only ones to use it."""
     return vol.Schema(
@@ -155,8 +121,9 @@ def demo_form(kind: Kind, people: Mapping[str, str]) -> vol.Schema:
             vol.Optional(LATENCY, default=0.5): number(0, 120, "s"),
             vol.Optional(SUCCESS_RATE, default=100): number(0, 100, "%"),
             vol.Optional(ERROR, default=FailureClass.TRANSIENT.value): choice(_DEMO_ERRORS, "demo_error"),
+            vol.Optional(LOCAL, default=True): BooleanSelector(),
             **_price_fields(kind),
-            **_limits(people),
+            **limit_fields(people),
         }
     )
 
@@ -183,11 +150,13 @@ def server_form(kind: Kind, people: Mapping[str, str]) -> vol.Schema:
         fields |= address
     if kind.local_choice:
         fields[vol.Optional(LOCAL, default=False)] = BooleanSelector()
+    if kind.id == _OLLAMA:
+        fields |= loading_fields()
     if kind.extras:
         # Like the key, they are never filled in.
         fields |= {vol.Optional(name): TextSelector(TextSelectorConfig(multiline=True)) for name in EXTRAS}
     if not kind.chosen:
-        fields |= {**_price_fields(kind), **_limits(people)}
+        fields |= {**_price_fields(kind), **limit_fields(people)}
     return vol.Schema(fields)
 
 
@@ -208,7 +177,7 @@ def models_form(kind: Kind, models: Iterable[Model], people: Mapping[str, str]) 
         fields[vol.Optional(PICTURES, default=AUTO)] = choice((AUTO, YES, NO), PICTURES)
     if kind.id != _OLLAMA:
         fields |= _price_fields(kind)
-    return vol.Schema({**fields, **_limits(people)})
+    return vol.Schema({**fields, **limit_fields(people)})
 
 
 # --- from a form to what is stored -----------------------------------------------------------------
@@ -224,18 +193,24 @@ def chosen_models(form: Mapping[str, Any]) -> list[str]:
 def options_to_store(kind: Kind, form: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return a provider's options: the form's, the household's prices among them, and of those before what it lacks.
 
-    Raises `FieldProblem` where only one of the two prices is given: the other one would count as free.
+    Raises `FieldProblem`.
     """
     theirs = {option.name: option.label for option in kind.options()}
     options = {name: value for name, value in before.items() if name not in _OPTIONS and name not in theirs}
     options |= {name: form[label] for name, label in theirs.items() if form.get(label) is not None}
     options |= {name: form[name] for name in (LOCAL, PRESET, LATENCY, ERROR, PICTURES, *kind.asks) if name in form}
+    options |= loading_to_store(form)
     if SUCCESS_RATE in form:
         options[SUCCESS_RATE] = form[SUCCESS_RATE] / 100
-    prices = {name: decimal_text(form[name]) for name in _PRICES if name in form}
-    if len(prices) == 1:
-        raise FieldProblem(INPUT_PRICE if OUTPUT_PRICE in prices else OUTPUT_PRICE, "price_incomplete")
-    return options | prices
+    return options | {name: decimal_text(form[name]) for name in _PRICES if name in form}
+
+
+def _check_prices(options: Mapping[str, Any], models: Iterable[Model]) -> None:
+    """Raise `FieldProblem` where one of the prices is given and another is lacking: it would count as free."""
+    given = {name for name in _PRICES if name in options}
+    needed = {name for model in models for name in token_prices(model.caps)}
+    if given and (lacking := needed - given):
+        raise FieldProblem(min(lacking), "price_incomplete")
 
 
 def model_to_store(model: Model, options: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -248,8 +223,7 @@ def model_to_store(model: Model, options: Mapping[str, Any], own: Mapping[str, A
     elif options.get(PICTURES) == NO:
         model = replace(model, caps=model.caps & ~Capability.VISION, told=model.told | Capability.VISION)
     today = datetime.now(UTC).date().isoformat()
-    prices = (options[INPUT_PRICE], options[OUTPUT_PRICE]) if INPUT_PRICE in options else (None, None)
-    return model_to_stored(model, *prices, today=today, own=own)
+    return model_to_stored(model, options.get(INPUT_PRICE), options.get(OUTPUT_PRICE), today=today, own=own)
 
 
 def unlisted_model(name: str, options: Mapping[str, Any], kind: Kind) -> Model:
@@ -273,11 +247,12 @@ def provider_to_store(
     call_price: float | None = None,
     before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return a provider's data; of what was stored before, whatever no form asks for is kept.
+    """Return a provider's data; of what was stored before, whatever no form asks for is kept. Raises `FieldProblem`.
 
-    `limits` are those of `limits_to_store`, `since` is when the key was typed, None where it is the one that was stored before. `secrets` are what the household
-    adds to what is sent, as it is stored.
+    `limits` are those of `limits_to_store`; `since` is when the key was typed, None where it is the one that was stored
+    before; `secrets` are what the household adds to what is sent, as it is stored.
     """
+    _check_prices(options, models)
     kept = {key: value for key, value in (before or {}).items() if key not in _STORED_BY_FORMS}
     # Of another server, a model of the same name is another model.
     same_server = before is not None and before.get(Conf.URL) == url
@@ -306,19 +281,6 @@ def _at_call_price(own: Mapping[str, Any], call_price: float | None) -> dict[str
     return rest | {CALL_PRICE: decimal_text(call_price)}
 
 
-def limits_to_store(form: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the limits of a form as they are stored. Raises `FieldProblem`."""
-    limits, patience = form[LIMITS], form[PATIENCE]
-    if Conf.BURST in limits and Conf.REQUESTS_PER_MINUTE not in limits:
-        raise FieldProblem(LIMITS, "burst_alone")
-    if patience.get(Conf.RETRY_BASE, 0) > patience.get(Conf.RETRY_LONGEST, inf):
-        raise FieldProblem(PATIENCE, "retry_backwards")
-    stored = {key.value: each[key] for each in (limits, patience) for key in _LIMITS if key in each}
-    if not stored.get(Conf.USERS):
-        stored.pop(Conf.USERS.value, None)
-    return stored | budgets_to_store(limits)
-
-
 # --- from what is stored to a form -----------------------------------------------------------------
 
 
@@ -341,10 +303,3 @@ def provider_to_show(kind: Kind, name: str, stored: Mapping[str, Any]) -> dict[s
     if Conf.URL in stored:
         shown[URL] = stored[Conf.URL]
     return shown
-
-
-def limits_to_show(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return stored limits as the forms show them."""
-    limits = {key.value: stored[key] for key in _LIMITS if key in stored and key not in _PATIENCE}
-    patience = {key.value: stored[key] for key in _PATIENCE if key in stored}
-    return {LIMITS: limits | budgets_to_show(stored), PATIENCE: patience}

@@ -25,7 +25,7 @@ from homeassistant.helpers.selector import (
 from ..const import SUBENTRY_PROVIDER, Conf
 from ..lasting import entity_now, lasting_id
 from ..routing.model import Op
-from ..settings import ALWAYS
+from ..stored_conditions import ALWAYS, SIZES, TIMES
 from .fields import choices, decimal_text, dollars, folded, named, whole
 from .pool_forms import pool_names
 from .provider_check import NAME, FieldProblem
@@ -38,8 +38,6 @@ _OPS = (Op.CHAT.value, Op.EMBED.value)
 _NEEDS = ("vision", "tools", "structured", "reasoning", "embeddings")
 _ENTITIES = ("entities", "automations")
 _LISTS = ("ops", "needs", "entities", "areas", "labels", "users", "automations", "sources")
-_SIZES = ("tokens_from", "tokens_to")
-_TIMES = ("after", "before")
 _MOST_TOKENS = 10_000_000
 _LONGEST = 3_600
 
@@ -63,8 +61,8 @@ def rule_form(entry: ConfigEntry[Any], people: Mapping[str, str]) -> vol.Schema:
         vol.Optional("users"): named(people, several=True),
         vol.Optional("automations"): EntitySelector(automations),
         vol.Optional("sources"): choices(SOURCES, "source"),
-        **{vol.Optional(name): whole(0, _MOST_TOKENS) for name in _SIZES},
-        **{vol.Optional(name): TimeSelector() for name in _TIMES},
+        **{vol.Optional(name): whole(0, _MOST_TOKENS) for name in SIZES},
+        **{vol.Optional(name): TimeSelector() for name in TIMES},
     }
     then: dict[vol.Marker, Any] = {
         vol.Optional(Conf.POOL.value): named(pool_names(entry)),
@@ -104,7 +102,7 @@ def _when_to_store(hass: HomeAssistant, form: Mapping[str, Any]) -> dict[str, An
         when["labels"] = [label for label in map(str.strip, when["labels"]) if label]
         if not when["labels"]:
             del when["labels"]
-    when |= {name: form[name] for name in (*_SIZES, *_TIMES) if name in form}
+    when |= {name: form[name] for name in (*SIZES, *TIMES) if name in form}
     if form[ALWAYS] and when:
         raise FieldProblem(WHEN, "always_and_more")
     if not form[ALWAYS] and not when:

@@ -2,24 +2,42 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from unicodedata import category
 
-from homeassistant.config_entries import (
-    SOURCE_RECONFIGURE,
-    ConfigEntryState,
-    ConfigSubentryFlow,
-    SubentryFlowResult,
-)
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow, SubentryFlowResult
 from homeassistant.data_entry_flow import AbortFlow
 
 from ..hub import RouterConfigEntry
+from .key_renewal import running
 from .provider_check import NAME, FieldProblem
+
+LONGEST_NAME = 100
+"""Characters: what a person reads in one go, and a device, a sentence of the logbook or a table can show."""
+
+# Of what is not seen, these belong to letters and pictures: the joiners, and the tags that make flags.
+_JOINS = frozenset("\u200c\u200d")
+_TAGS = range(0xE0020, 0xE0080)
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def _is_unseen(char: str) -> bool:
+    return category(char) in _UNSEEN
+
+
+def _is_disturbing(char: str) -> bool:
+    """Say whether a character breaks the line, turns the direction of writing, or is nothing at all."""
+    return _is_unseen(char) and char not in _JOINS and ord(char) not in _TAGS
 
 
 def free_name(entry: RouterConfigEntry, subentry_type: str, typed: str, own_id: str | None) -> str:
     """Return a name as it is stored. Raises `FieldProblem`: people refer to providers and pools by name."""
     name = typed.strip()
-    if not name:
+    if any(map(_is_disturbing, name)):
+        raise FieldProblem(NAME, "name_unreadable")
+    if all(_is_unseen(char) or char.isspace() for char in name):
         raise FieldProblem(NAME, "name_missing")
+    if len(name) > LONGEST_NAME:
+        raise FieldProblem(NAME, "name_too_long")
     for subentry in entry.get_subentries_of_type(subentry_type):
         if subentry.subentry_id != own_id and subentry.title.casefold() == name.casefold():
             raise FieldProblem(NAME, "name_taken")
@@ -43,9 +61,7 @@ class NamedFlow(ConfigSubentryFlow):
 
     def loaded(self) -> RouterConfigEntry:
         """Return the entry, and look at what is stored now. Aborts where it, or what is changed, is gone."""
-        entry: RouterConfigEntry = self._get_entry()
-        if entry.state is not ConfigEntryState.LOADED:
-            raise AbortFlow("entry_not_loaded")
+        entry = running(self.hass.config_entries.async_get_entry(self._entry_id))
         if self.own_id is not None:
             if self.own_id not in entry.subentries:
                 raise AbortFlow(f"{self.subentry_type}_removed")

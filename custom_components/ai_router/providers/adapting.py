@@ -1,7 +1,7 @@
 """Providers whose models refuse some fields of a request: what a model has refused is left out from then on."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, override
 
@@ -12,8 +12,9 @@ from ..routing.call import Call
 from ..routing.failures import AttemptFailed, FailureClass
 from .conversation import encoded
 from .error_bodies import ErrorBody, error_body, parsed
-from .provider import HttpProvider
+from .provider import COUNT_SECONDS, HttpProvider
 from .thinking import Habit
+from .tools import taken
 from .transport import Answer
 
 _REMEMBERED = 256
@@ -58,6 +59,16 @@ class AdaptingProvider(HttpProvider):
 
         Never one in `refused`: that is what ends the trying.
         """
+
+    async def _counted(self, url: URL, write: Callable[..., Any], call: Call, *names: str) -> int:
+        """Return the tokens of a call's input, for free: `write` forms the question, `names` lead to the count in the answer.
+
+        Raises `AttemptFailed`.
+        """
+        refused = self._refused.get(call.target.model_id, frozenset())
+        body = await encoded(partial(write, refused=refused), taken(call, self.tool_names)[0])
+        data = await self._transport.json(url, seconds=COUNT_SECONDS, body=body)
+        return self._transport.replies.counted(data, *names)
 
     def _objects(self, status: int, cls: FailureClass) -> bool:
         """Say whether a refusal may be about a field."""

@@ -1,7 +1,6 @@
 """Anthropic's own protocol: only here are prompt caching, thinking that goes on over tools, and capabilities told."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, ClassVar, override
 
 from aiohttp import ClientSession
@@ -15,10 +14,9 @@ from .adapting import AdaptingProvider
 from .anthropic_body import OF_THIS_CALL, answer_tool, count_body, messages_body, objection
 from .anthropic_models import anthropic_models
 from .anthropic_reader import MessagesReader
-from .conversation import encoded
 from .endpoint import base_url, checked_key
 from .error_bodies import ErrorBody
-from .provider import COUNT_SECONDS, LIST_SECONDS, PROBE_SECONDS, ProviderSetup
+from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 _ENDINGS = ("/count_tokens", "/messages", "/models", "/v1")
@@ -61,9 +59,7 @@ class Anthropic(AdaptingProvider):
 
     async def count(self, call: Call) -> int:
         """Ask for the tokens of a call's input: free. Raises `AttemptFailed`."""
-        body = await encoded(partial(count_body, refused=self._refused.get(call.target.model_id, frozenset())), call)
-        data = await self._transport.json(self._count, seconds=COUNT_SECONDS, body=body)
-        return self._transport.replies.counted(data, "input_tokens")
+        return await self._counted(self._count, count_body, call, "input_tokens")
 
     @property
     @override

@@ -7,11 +7,12 @@ from typing import Any
 
 from ..routing.call import Call
 from ..routing.failures import FailureClass
-from ..routing.model import Image, JsonObject, Message, Role, Structure, Text, ToolCall, ToolResult
-from .anthropic_models import may_be_forced, thinking
+from ..routing.model import Image, Message, Role, Structure, Text, ToolCall, ToolResult
+from .anthropic_models import may_be_forced, takes_sampling, thinking
 from .conversation import as_made, in_hand, joined, picture, schema_in_words, split, unsent, with_ids
 from .error_bodies import ErrorBody
 from .schemas import narrowed
+from .tools import object_schema
 
 _REPLAY = "replay"
 _FORMAT = "format"
@@ -154,7 +155,7 @@ def _wishes(call: Call, refused: Collection[str]) -> dict[str, Any]:
     goes_on = _goes_on(turns, call, replay=_REPLAY in wishes and _REPLAY not in refused)
     wishes |= thinking(call.target.model_id, sampling.reasoning, call.max_output, goes_on=goes_on)
     thinks = "thinking" not in refused and wishes.get("thinking", {}).get("type") in _THINKS
-    if not thinks:
+    if not thinks and takes_sampling(call.target.model_id):
         wishes |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
     wishes["stop_sequences"] = [text for text in sampling.stop if text.strip()] or None
     if call.structure is not None:
@@ -166,22 +167,18 @@ def _wishes(call: Call, refused: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in wishes.items() if value is not None and name not in refused}
 
 
-def _schema(parameters: JsonObject) -> dict[str, Any]:
-    return {"type": "object", "properties": {}, **parameters}
-
-
 def messages_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
     """Return the body for a call. May block where there are pictures. Raises `AttemptFailed`."""
     system, turns = split(call.messages)
     turns = with_ids(turns, _IDS)
     wishes = _wishes(call, refused)
     tools = [
-        {"name": tool.name, "description": tool.description, "input_schema": _schema(tool.parameters)}
-        for tool in call.tools
+        {"name": tool.name, "description": tool.description, "input_schema": tool.parameters} for tool in call.tools
     ]
     if call.structure is not None:
+        schema = call.structure.schema
         if _FORCE in wishes:
-            tools.append({"name": wishes[_FORCE]["name"], "input_schema": _schema(call.structure.schema)})
+            tools.append({"name": wishes[_FORCE]["name"], "input_schema": object_schema(schema) or schema})
         elif _FORMAT not in wishes:
             system = f"{system}\n\n{schema_in_words(call.structure)}".strip()
     body: dict[str, Any] = {

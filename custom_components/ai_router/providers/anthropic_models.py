@@ -1,9 +1,11 @@
 """Claude's models: what the list tells, and what is known of them by name because no list tells it."""
 
+import re
 from typing import Any
 
 from ..routing.model import Capability, Model
 from .capabilities import CHAT, guess
+from .retirement import day_told
 
 _MAX_MODELS = 1_000
 _TOLD = CHAT | Capability.VISION | Capability.REASONING
@@ -20,7 +22,10 @@ _LATER = (
     "claude-sonnet-4-6",
     "claude-sonnet-5",
 )
-_COARSE = ("claude-opus-4-6", "claude-sonnet-4-6")
+# The number of a name, before or behind that of its line: `claude-3-5-haiku-20241022`, `claude-opus-4-7`.
+_NUMBER = re.compile(r"claude-(?:(?P<line>[a-z]+)-)?(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2}))?(?!\d)")
+_OLD_LINES = frozenset({None, "haiku", "instant", "opus", "sonnet"})
+_OPUS_4_7 = (4, 7)
 
 _OFF = frozenset({"off", "none"})
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
@@ -41,9 +46,27 @@ _NEVER_FORCED = (
 )
 
 
+def _since_4_7(model_id: str) -> bool:
+    """Say whether a model is one of Claude's since Opus 4.7, be it known here or newer; by its name.
+
+    Lines that there were not before are newer, and so are names that tell no number.
+    """
+    if "claude" not in model_id:
+        return False
+    found = _NUMBER.search(model_id)
+    if found is None or found["line"] not in _OLD_LINES:
+        return True
+    return (int(found["major"]), int(found["minor"] or 0)) >= _OPUS_4_7
+
+
 def sees_finely(model_id: str) -> bool:
     """Say whether a model sees pictures larger than those before it did: all since Opus 4.7 do."""
-    return model_id.startswith(_LATER) and not model_id.startswith(_COARSE)
+    return _since_4_7(model_id)
+
+
+def takes_sampling(model_id: str) -> bool:
+    """Say whether a model takes a temperature: none of Claude's since Opus 4.7 does, even where it does not think."""
+    return not _since_4_7(model_id)
 
 
 def may_be_forced(model_id: str) -> bool:
@@ -107,6 +130,7 @@ def _model(entry: dict[str, Any]) -> Model:
         _size(entry, "max_input_tokens") or context,
         _size(entry, "max_tokens") or max_output,
         told=_TOLD if isinstance(told, dict) else Capability.NONE,
+        retires=day_told(entry.get("retires_at")),
     )
 
 

@@ -10,6 +10,7 @@ from ..routing.model import Image, Message, Role, Structure, Text, Thinking, Too
 from .conversation import dumps, function, in_hand, joined, picture, schema_in_words, split, unsent, with_ids
 from .error_bodies import ErrorBody
 from .presets import BASELINE, Preset, Replay
+from .tools import object_schema
 
 OUTPUT_NEWER = "max_completion_tokens"
 _OUTPUT = "max_tokens"
@@ -174,11 +175,13 @@ def chat_body(call: Call, refused: Collection[str] = (), preset: Preset = BASELI
     }
     tools = call.tools
     if call.structure is not None and TOOL_CHOICE in optional:
-        tools = (Tool(_name(call.structure), "Give the answer.", call.structure.schema),)
+        schema = object_schema(call.structure.schema) or call.structure.schema
+        tools = (Tool(_name(call.structure), "Give the answer.", schema),)
     if tools:
         body["tools"] = [function(tool) for tool in tools]
-    body.update((FORMAT if name == JSON_OBJECT else name, value) for name, value in optional.items())
-    return body
+    if JSON_OBJECT in optional:
+        optional[FORMAT] = optional.pop(JSON_OBJECT)
+    return body | optional
 
 
 def count_body(call: Call, refused: Collection[str] = (), preset: Preset = BASELINE) -> dict[str, Any]:

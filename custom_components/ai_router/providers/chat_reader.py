@@ -246,7 +246,7 @@ class ChatReader(TaggedReader):
         if self._refused:
             return Finish.FILTERED
         if finish in _WHOLE:
-            return Finish.TOOLS if any(call.name != self._answer_name for call in self._calls) else Finish.STOP
+            return Finish.TOOLS if {call.name for call in self._calls} - {self._answer_name} else Finish.STOP
         return finish
 
     def _pass_on_calls(self, *, cut: bool) -> None:

@@ -135,5 +135,7 @@ class Cloudflare(AdaptingProvider):
 
     @override
     def _reader(self, call: Call) -> ChatReader:
-        replies = self._transport.replies
-        return NativeReader(replies, call) if is_native(call) else ChatReader(replies, call.target.model_id)
+        replies, habit = self._transport.replies, self._habit(call)
+        if is_native(call):
+            return NativeReader(replies, call, habit)
+        return ChatReader(replies, call.target.model_id, habit=habit)

@@ -6,6 +6,7 @@ from ..routing.model import Capability, Model
 from ..routing.money import Prices
 from .capabilities import guess
 from .price_spans import prices_of
+from .retirement import day_told
 
 # Their JSON mode takes a bare schema, and only in the own form; nothing tells this but Cloudflare's page on it.
 JSON_MODE = frozenset(
@@ -66,7 +67,8 @@ def cloudflare_model(entry: dict[str, Any]) -> Model | None:
     window = str(properties.get("context_window", ""))
     size = int(window) if window.isascii() and window.isdigit() and int(window) else None
     sure = _TOLD | (Capability.VISION if "vision" in properties else Capability.NONE) if properties else Capability.NONE
-    return Model(name, caps, size, prices=_prices(properties.get("price"), caps), told=sure)
+    prices, retires = _prices(properties.get("price"), caps), day_told(properties.get("planned_deprecation_date"))
+    return Model(name, caps, size, prices=prices, told=sure, retires=retires)
 
 
 def _prices(told: Any, caps: Capability) -> Prices | None:

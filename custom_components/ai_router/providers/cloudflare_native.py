@@ -10,6 +10,7 @@ from .chat_usage import count
 from .cloudflare_models import JSON_MODE, PICTURE_APART
 from .conversation import dumps, joined, picture, schema_in_words, split, unsent
 from .replies import Replies
+from .thinking import Habit
 
 
 def is_native(call: Call) -> bool:
@@ -64,9 +65,9 @@ class NativeReader(ChatReader):
 
     __slots__ = ("_bound",)
 
-    def __init__(self, replies: Replies, call: Call) -> None:
-        """Begin before the first byte."""
-        super().__init__(replies, call.target.model_id)
+    def __init__(self, replies: Replies, call: Call, habit: Habit | None = None) -> None:
+        """Begin before the first byte. `habit` as in `TaggedReader`."""
+        super().__init__(replies, call.target.model_id, habit=habit)
         self._bound = call.max_output
 
     @override

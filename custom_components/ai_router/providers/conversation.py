@@ -43,7 +43,10 @@ def split(messages: Iterable[Message]) -> tuple[str, list[Message]]:
 
 def in_hand(turns: Sequence[Message]) -> int:
     """Return where the turn that is not finished begins: behind the last words of the user."""
-    return max((place for place, turn in enumerate(turns, 1) if turn.role is Role.USER), default=0)
+    place = len(turns)
+    while place and turns[place - 1].role is not Role.USER:
+        place -= 1
+    return place
 
 
 def with_ids(turns: list[Message], taken: re.Pattern[str]) -> list[Message]:
@@ -51,7 +54,7 @@ def with_ids(turns: list[Message], taken: re.Pattern[str]) -> list[Message]:
 
     Another provider's model may have given any, and servers that number anew in every answer give the same again.
     """
-    if not any(turn.role is Role.TOOL for turn in turns):
+    if Role.TOOL not in [turn.role for turn in turns]:
         return turns
     times: Counter[str] = Counter()
     given: set[str] = set()

@@ -27,7 +27,7 @@ from ..routing.call import (
 )
 from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
 from ..routing.model import Capability, Image, Message, Model, Op, Role, Text, Tool, ToolCall, ToolResult
-from ..routing.money import FREE, Prices, Rates, per_million
+from ..routing.money import Prices, Rates, per_million
 from .conversation import dumps, in_hand, joined, unsent
 from .embeddings import texts_of
 from .provider import ProviderSetup
@@ -120,7 +120,8 @@ class Demo:
     It calls the tools that a question names, and says what they answered.
 
     Options: `latency` (seconds before the answer), `success_rate` (0 to 1), `error` (the failure class it fails with),
-    `input_price` and `output_price` (dollars per million tokens). `requests` counts what was asked.
+    `input_price` and `output_price` (dollars per million tokens), `local` (False plays a provider outside the house).
+    `requests` counts what was asked.
     """
 
     def __init__(self, setup: ProviderSetup, session: ClientSession | None = None) -> None:  # noqa: ARG002 - as all kinds
@@ -130,7 +131,8 @@ class Demo:
         self._success_rate = float(options.get("success_rate", 1.0))
         self._error = FailureClass(options.get("error") or FailureClass.TRANSIENT)
         prices = [options.get(name) or 0 for name in ("input_price", "output_price")]
-        self._prices = Prices.flat(Rates.of(*map(per_million, prices))) if any(prices) else FREE
+        self._prices = Prices.flat(Rates.of(*map(per_million, prices)), "provider")
+        self._local = bool(options.get("local", True))
         self._chance = random.Random(setup.id)  # noqa: S311 - a simulation
         self.requests = 0
 
@@ -201,7 +203,9 @@ class Demo:
 
     async def models(self) -> Sequence[Model]:
         """List the simulated models."""
-        return [Model(name, caps, _CONTEXT, prices=self._prices, local=True) for name, caps in _CAPABILITIES.items()]
+        return [
+            Model(name, caps, _CONTEXT, prices=self._prices, local=self._local) for name, caps in _CAPABILITIES.items()
+        ]
 
     async def probe(self) -> None:
         """Be well unless nothing ever succeeds. Raises `AttemptFailed`."""

@@ -1,7 +1,7 @@
 """Google's Gemini API, with a key from AI Studio."""
 
+import re
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, ClassVar, override
 from urllib.parse import quote
 
@@ -14,7 +14,6 @@ from ..routing.model import Model
 from ..routing.sight import LeastTokens, PictureTokens
 from . import picture_tokens
 from .adapting import AdaptingProvider
-from .conversation import encoded
 from .embeddings import Embedding
 from .endpoint import base_url, checked_key
 from .error_bodies import ErrorBody
@@ -23,8 +22,9 @@ from .gemini_embeddings import GEMINI
 from .gemini_errors import GeminiReplies
 from .gemini_models import gemini_model
 from .gemini_reader import GeminiReader
-from .provider import COUNT_SECONDS, LIST_SECONDS, PROBE_SECONDS, ProviderSetup
+from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
 from .replies import Replies
+from .tools import GEMINI_NAMES
 
 GEMINI_URL = "https://generativelanguage.googleapis.com"
 _ENDINGS = ("/models", "/openai")
@@ -39,6 +39,7 @@ class Gemini(AdaptingProvider):
     stream_type: ClassVar[str] = "text/event-stream"
     replies: ClassVar[type[Replies]] = GeminiReplies
     passing: ClassVar[frozenset[str]] = OF_THIS_CALL
+    tool_names: ClassVar[re.Pattern[str]] = GEMINI_NAMES
 
     def __init__(self, setup: ProviderSetup, session: ClientSession) -> None:
         """Prepare addresses and headers once. Raises `InvalidEndpoint`."""
@@ -71,10 +72,7 @@ class Gemini(AdaptingProvider):
 
     async def count(self, call: Call) -> int:
         """Ask for the tokens of a call's input: free. Raises `AttemptFailed`."""
-        refused = self._refused.get(call.target.model_id, frozenset())
-        body = await encoded(partial(count_body, refused=refused), call)
-        data = await self._transport.json(self._of_model(call, "countTokens"), seconds=COUNT_SECONDS, body=body)
-        return self._transport.replies.counted(data, "totalTokens")
+        return await self._counted(self._of_model(call, "countTokens"), count_body, call, "totalTokens")
 
     @override
     def _address(self, call: Call) -> URL:

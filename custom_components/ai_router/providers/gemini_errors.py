@@ -4,7 +4,9 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, override
+from zoneinfo import ZoneInfo
 
 from ..routing.failures import Failure, FailureClass, FailureScope, Phase
 from .error_bodies import parsed
@@ -31,9 +33,8 @@ _BY_WORDS = (
 _NOTHING_ALLOWED = re.compile(r"\blimit: 0\b")
 _WAITS = frozenset({FailureClass.RATE_LIMIT, FailureClass.QUOTA, FailureClass.OVERLOADED, FailureClass.TRANSIENT})
 _HOUR = 3_600.0
-_DAY = 24 * _HOUR
-# Daily quotas begin anew at midnight in California: at this hour UTC in winter, an hour earlier in summer.
-_NEW_DAY = 8 * _HOUR
+# Daily quotas begin anew at midnight there. Read with this module, which is not in the event loop: it is a file.
+_CALIFORNIA = ZoneInfo("America/Los_Angeles")
 
 
 def _error(data: Any) -> dict[str, Any]:
@@ -88,10 +89,16 @@ def _sharpened(failure: Failure, error: dict[str, Any], now: float) -> Failure:
         wait = _wait(error)
         if cls is FailureClass.QUOTA and (wait is None or wait < _HOUR):
             # The time told is that of the limit per minute, even where the day is used up.
-            wait = (_NEW_DAY - now) % _DAY
+            wait = _next_day(now) - now
         retry_at = failure.retry_at if wait is None else now + wait
     scope = failure.scope if cls is failure.cls else SCOPES.get(cls, FailureScope.TARGET)
     return replace(failure, cls=cls, scope=scope, retry_at=retry_at)
+
+
+def _next_day(now: float) -> float:
+    """Return when the next day of the quotas begins (wall clock): one of them has 23 hours, and one 25."""
+    today = datetime.fromtimestamp(now, _CALIFORNIA).date()
+    return datetime.combine(today + timedelta(days=1), datetime.min.time(), _CALIFORNIA).timestamp()
 
 
 def _which_limit(error: dict[str, Any], words: str) -> FailureClass:

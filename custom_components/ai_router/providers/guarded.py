@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import date
 from types import UnionType
 from typing import Any
 
@@ -217,6 +218,7 @@ def _is_model(model: Any) -> bool:
             context=_is_size,
             max_output=_is_size,
             prices=Prices | None,
+            retires=date | None,
         )
         and model.id != ""
     )

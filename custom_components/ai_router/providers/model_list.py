@@ -7,6 +7,7 @@ from typing import Any
 from ..routing.model import Capability, Model
 from ..routing.money import FREE, Prices, PriceSpan, Rates, to_picodollars
 from .capabilities import CHAT, guess
+from .retirement import day_told
 
 _MAX_MODELS = 5_000
 _CONTEXT = ("max_model_len", "context_length", "context_window", "max_context_length", "max_input_tokens")
@@ -25,6 +26,8 @@ _PRICES = {
 # OpenRouter writes -1 for a price that varies; a price that is no string is in a unit we do not know.
 _VARIES = Decimal(-1)
 _DEAREST = Decimal(1_000_000)
+# OpenRouter's, Mistral's and OpenAI's word for the day on which a model goes.
+_RETIRES = ("expiration_date", "deprecation", "shutdown_date")
 _EMBEDS = ("embedding", "embeddings")
 _INPUTS = {"image": Capability.VISION, "audio": Capability.AUDIO_IN}
 _PARAMETERS = {
@@ -134,6 +137,7 @@ def _model(entry: dict[str, Any], *, local: bool) -> Model:
         FREE if prices is None and local else prices,
         local,
         told,
+        day_told(*map(entry.get, _RETIRES)),
     )
 
 

@@ -1,6 +1,7 @@
 """Ollama's own protocol: only here are a model's capabilities, its context size and whether it runs in a cloud."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -23,6 +24,7 @@ from .ollama_body import OF_THIS_CALL, objection, ollama_body
 from .ollama_models import ollama_model, runs_in_a_cloud
 from .ollama_reader import OllamaReader, not_local
 from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
+from .tools import ANY_NAMES
 from .transport import Answer
 
 # Of its own protocol, of the others that it speaks, and what they stand under: in the order in which they are cut off.
@@ -48,6 +50,11 @@ def _read_tokens(data: dict[str, Any]) -> Usage | None:
     return Usage(fresh_in=tokens) if tokens else None
 
 
+def _keeps(told: Any) -> Any:
+    """Return for how long a model stays loaded as Ollama takes it: in words only with a unit."""
+    return int(told) if isinstance(told, str) and told.removeprefix("-").isdecimal() else told
+
+
 class Ollama(AdaptingProvider):
     """One Ollama server, or Ollama's cloud.
 
@@ -57,6 +64,7 @@ class Ollama(AdaptingProvider):
 
     protocol: ClassVar[str] = "an Ollama server"
     stream_type: ClassVar[str] = "ndjson"
+    tool_names: ClassVar[re.Pattern[str]] = ANY_NAMES
     # A larger context is one for good only where the model could be loaded with it.
     passing: ClassVar[frozenset[str]] = OF_THIS_CALL | {str(size) for size in _CONTEXTS}
 
@@ -73,7 +81,7 @@ class Ollama(AdaptingProvider):
         num_ctx = setup.options.get("num_ctx")
         # Number fields of a form give floats, and Ollama takes none here.
         self._num_ctx = int(num_ctx) if num_ctx else None
-        self._keep_alive = setup.options.get("keep_alive")
+        self._keep_alive = _keeps(setup.options.get("keep_alive"))
         self._thinkers = frozenset(model.id for model in setup.models if Capability.REASONING in model.caps)
         self._believed = frozenset(model.id for model in setup.models if model.local)
         self._looked_at: set[str] = set()

@@ -182,7 +182,7 @@ def responses_body(call: Call, refused: Collection[str] = ()) -> dict[str, Any]:
                 "type": "function",
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": {"type": "object", "properties": {}, **tool.parameters},
+                "parameters": tool.parameters,
                 # Left out, the server would try to hold the model to schemas that were not made for it.
                 "strict": False,
             }

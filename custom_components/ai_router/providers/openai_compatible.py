@@ -16,7 +16,6 @@ from . import picture_tokens
 from .adapting import AdaptingProvider
 from .chat_body import answer_name, chat_body, count_body, objection
 from .chat_reader import ChatReader
-from .conversation import encoded
 from .embeddings import COMPATIBLE, Embedding
 from .endpoint import base_url, checked_key
 from .error_bodies import ErrorBody
@@ -24,7 +23,7 @@ from .extras import secrets_in
 from .local_lists import lm_studio_entries, with_props
 from .model_list import entries_of, model_list
 from .presets import Listing, Probe, preset_of
-from .provider import COUNT_SECONDS, LIST_SECONDS, PROBE_SECONDS, ProviderSetup
+from .provider import LIST_SECONDS, PROBE_SECONDS, ProviderSetup
 
 _ENDINGS = ("/completions", "/chat", "/embeddings", "/responses", "/models")
 
@@ -98,10 +97,8 @@ class OpenAICompatible(AdaptingProvider):
         """
         if not self._local:
             return None
-        refused = self._refused.get(call.target.model_id, frozenset())
-        body = await encoded(partial(count_body, refused=refused, preset=self._preset), call)
-        data = await self._transport.json(self._chat / "input_tokens", seconds=COUNT_SECONDS, body=body)
-        return self._transport.replies.counted(data, "input_tokens")
+        write = partial(count_body, preset=self._preset)
+        return await self._counted(self._chat / "input_tokens", write, call, "input_tokens")
 
     @override
     def _embedding(self, call: Call) -> tuple[URL, Embedding]:

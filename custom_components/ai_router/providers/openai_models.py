@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ..routing.model import Capability, Model
 from .capabilities import CHAT, guess
+from .retirement import day_told
 
 _MAX_MODELS = 5_000
 
@@ -111,23 +112,17 @@ def _capabilities(model_id: str, known: Family | None) -> Capability:
     return caps if known.structured else caps & ~Capability.STRUCTURED
 
 
-def _gone(entry: dict[str, Any], today: date) -> bool:
-    try:
-        return date.fromisoformat(str(entry.get("shutdown_date"))[:10]) <= today
-    except ValueError:
-        return False
-
-
 def _models(entries: Iterable[Any], today: date) -> Iterable[Model]:
     for entry in entries:
         model_id = entry.get("id") if isinstance(entry, dict) else None
-        if isinstance(model_id, str) and model_id and not _gone(entry, today):
+        retires = day_told(entry.get("shutdown_date")) if isinstance(entry, dict) else None
+        if isinstance(model_id, str) and model_id and (retires is None or today < retires):
             known = family(model_id)
             caps = _capabilities(model_id, known)
             if known is None or Capability.CHAT not in caps:
-                yield Model(model_id, caps)
+                yield Model(model_id, caps, retires=retires)
             else:
-                yield Model(model_id, caps, known.context, known.max_output)
+                yield Model(model_id, caps, known.context, known.max_output, retires=retires)
 
 
 def openai_models(data: Any, today: date) -> list[Model] | None:

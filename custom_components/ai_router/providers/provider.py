@@ -1,5 +1,6 @@
 """What all kinds that speak HTTP share: the course of an attempt."""
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from .embeddings import Embedding, embed
 from .rates import rate_windows
 from .replies import Replies
 from .streams import Reader
+from .tools import NAMES, taken
 from .transport import Answer, Transport
 
 LIST_SECONDS = 30.0
@@ -44,11 +46,15 @@ class ProviderSetup:
 
 
 class HttpProvider(ABC):
-    """Sends a call over HTTP and reads the answer in the form in which it comes."""
+    """Sends a call over HTTP and reads the answer in the form in which it comes.
+
+    `tool_names` are those that the protocol takes.
+    """
 
     protocol: ClassVar[str]
     stream_type: ClassVar[str]
     replies: ClassVar[type[Replies]] = Replies
+    tool_names: ClassVar[re.Pattern[str]] = NAMES
 
     def __init__(
         self,
@@ -67,10 +73,12 @@ class HttpProvider(ABC):
         return self._answer(call)
 
     async def _answer(self, call: Call) -> AsyncGenerator[Event]:
+        call, own_names = taken(call, self.tool_names)
         answer = await self._send(call)
         try:
             yield Opened(rate_windows(answer.headers, time.time()))
             reader = self._reader(call)
+            reader.own_names = own_names
             if await self._streams(answer, call, reader):
                 while not reader.done and (data := await answer.chunk()):
                     events = reader.feed(data)

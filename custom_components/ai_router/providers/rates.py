@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from ..routing.call import RateWindow
 
@@ -35,6 +36,13 @@ _MAX_TEXT = 64
 # Larger numbers are no seconds to wait but a moment since 1970, in seconds or in milliseconds.
 _EPOCH = 1e9
 _EPOCH_MS = 1e12
+# Structured headers: `"burst";r=3;t=5, "day";r=900`, or in older drafts `limit=100, remaining=3, reset=5`.
+_WORD = r"[\w!#$%&'*+.^`|~:/-]+"
+_VALUE = rf'"[^"\\]*"|{_WORD}'
+_MEMBER = re.compile(rf"({_VALUE})(?:=({_VALUE}))?((?:\s*;\s*{_WORD}(?:=(?:{_VALUE}))?)*)\s*(?:,\s*|$)", re.ASCII)
+_PARAMETER = re.compile(rf";\s*({_WORD})=({_VALUE})", re.ASCII)
+_MAX_STRUCTURED = 1_000
+_COUNTED_UNITS = frozenset({"requests", "tokens"})
 _IN_WORDS = re.compile(
     rf"\b(?:try again|retry) (?:in|after) ((?:{_PART.pattern})+|\d+(?:\.\d+)?(?= ?sec))", re.IGNORECASE
 )
@@ -111,6 +119,9 @@ def retry_at(headers: Headers, now: float) -> float | None:
             for _, _, remaining, reset in _WINDOWS
             if _number(headers.get(remaining)) == 0 and (seconds := _seconds(headers.get(reset), headers)) is not None
         ]
+        resets += [
+            seconds for _, _, remaining, seconds in _structured(headers) if remaining == 0 and seconds is not None
+        ]
         wait = max(resets, default=None)
     return None if wait is None else now + wait
 
@@ -135,4 +146,58 @@ def rate_windows(headers: Headers, now: float) -> tuple[RateWindow, ...]:
             continue
         reset = _seconds(headers.get(reset_header), headers)
         windows.append(RateWindow(name, _count(limit), _count(remaining), None if reset is None else now + reset))
+    for unit, most, left, seconds in () if windows else _structured(headers):
+        windows.append(RateWindow(unit, most, left, None if seconds is None else now + seconds))
     return tuple(windows)
+
+
+class _Item(NamedTuple):
+    """A member of a structured header: its name and its parameters, as they are written."""
+
+    name: str
+    parameters: dict[str, str]
+
+
+def _items(text: str | None) -> list[_Item]:
+    """Read a list of items (RFC 9651, 3.1), or, as older drafts have it, a dictionary as the parameters of one item.
+
+    Nothing where any of it cannot be read.
+    """
+    items: list[_Item] = []
+    dictionary: dict[str, str] = {}
+    text = text.strip() if text is not None and len(text) <= _MAX_STRUCTURED else ""
+    place = 0
+    while place < len(text):
+        found = _MEMBER.match(text, place)
+        if found is None:
+            return []
+        if found[2]:
+            dictionary[found[1]] = found[2]
+        else:
+            parameters = {name: value.strip('"') for name, value in _PARAMETER.findall(found[3])}
+            items.append(_Item(found[1].strip('"'), parameters))
+        place = found.end()
+    return [*items, _Item("", dictionary)] if dictionary else items
+
+
+def _structured(headers: Headers) -> list[tuple[str, int | None, int | None, float | None]]:
+    """Return name, limit, what remains and seconds to the reset from the header `RateLimit` of the IETF's drafts.
+
+    Of several policies for one unit it is the tightest that counts; units that are not counted here are passed over.
+    Draft draft-ietf-httpapi-ratelimit-headers-10, and draft 07 where all stands in a dictionary.
+    """
+    told = headers.get("ratelimit")
+    if told is None:
+        return []
+    policies = {item.name: item.parameters for item in _items(headers.get("ratelimit-policy"))}
+    tightest: dict[str, tuple[str, int | None, int | None, float | None]] = {}
+    for name, own in _items(told):
+        policy = policies.get(name, {})
+        unit = policy.get("qu", "requests")
+        remaining = _count(own.get("r", own.get("remaining")))
+        if unit not in _COUNTED_UNITS or remaining is None:
+            continue
+        window = unit, _count(policy.get("q", own.get("limit"))), remaining, duration(own.get("t", own.get("reset")))
+        if unit not in tightest or remaining < (tightest[unit][2] or 0):
+            tightest[unit] = window
+    return list(tightest.values())

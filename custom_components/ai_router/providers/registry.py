@@ -98,6 +98,6 @@ KINDS: dict[str, Kind] = {
             asks=("account_id",),
             max_edge=1_280,
         ),
-        Kind("demo", Demo, Need.NONE, Need.NONE),
+        Kind("demo", Demo, Need.NONE, Need.NONE, local_choice=True),
     )
 }

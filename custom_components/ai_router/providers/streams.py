@@ -1,6 +1,8 @@
 """Reading an answer as it comes: bytes in, events out, failures kept until what came before them is passed on."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..routing.call import Event, Finish, Finished, TextDelta, ThinkingDelta, ToolCallDone, Usage, UsageTotal
@@ -15,7 +17,10 @@ _MALFORMED_ALLOWED = 3
 
 
 class Reader(ABC):
-    """Reads one answer. After each step: `failure` ends the attempt, `done` says that nothing more will come."""
+    """Reads one answer. After each step: `failure` ends the attempt, `done` says that nothing more will come.
+
+    `own_names` are those of the tools that had to be offered under another one.
+    """
 
     __slots__ = (
         "_events",
@@ -27,6 +32,7 @@ class Reader(ABC):
         "cost",
         "done",
         "failure",
+        "own_names",
         "phase",
         "usage",
     )
@@ -38,6 +44,7 @@ class Reader(ABC):
         self._events: list[Event] = []
         self._malformed = 0
         self._in_one = False
+        self.own_names: Mapping[str, str] = {}
         self.done = False
         self.failure: Failure | None = None
         self.phase = Phase.SENT
@@ -153,4 +160,6 @@ class Reader(ABC):
 
     def _call(self, call: ToolCall) -> None:
         self.phase = Phase.STREAMING
+        if (name := self.own_names.get(call.name)) is not None:
+            call = replace(call, name=name)
         self._events.append(ToolCallDone(call))

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
 from aiohttp import (
@@ -34,6 +33,7 @@ from .error_bodies import kind_of_body
 from .json_text import read_json
 from .rates import Headers
 from .replies import Replies
+from .sending import Sending
 
 MAX_BODY = 8 * 1024 * 1024
 MAX_ERROR_BODY = 64 * 1024
@@ -46,6 +46,8 @@ _HANGS_UP = "llama.cpp"
 # How long (seconds) no connection is kept to a server that closed one without a word. What had just gone out on it may
 # have been carried out all the same, so that it is not repeated here (RFC 9110, 9.2.2): it must not happen often.
 _FRESH = 3_600.0
+# So many connections may turn out to be closed before anything is written, before that is the server's way.
+_CONNECTIONS = 4
 # Enough of an answer to see in which form it comes.
 _BEGINNING = 16
 
@@ -72,17 +74,24 @@ def _why(err: BaseException) -> str:
     return type(err).__name__
 
 
-def _not_opened(err: BaseException) -> Failure:
-    """Say why no answer began."""
+def _not_opened(err: BaseException, sending: Sending | None = None) -> Failure:
+    """Say why no answer began to what was sent, and whether it may have been read."""
     if isinstance(err, ConnectionTimeoutError):
         return Failure(
             FailureClass.TIMEOUT_CONNECT, Phase.UNSENT, "no connection in time", FailureScope.PROVIDER, billed=Billed.NO
         )
     if isinstance(err, ClientConnectorError):
         return Failure(FailureClass.NETWORK, Phase.UNSENT, _why(err), FailureScope.PROVIDER, billed=Billed.NO)
+    phase, billed = Phase.SENT, Billed.UNKNOWN
+    if sending is not None and not sending.whole:
+        phase, billed = Phase.UNSENT, Billed.NO
     if isinstance(err, TimeoutError):
-        return Failure(FailureClass.TIMEOUT_FIRST_TOKEN, Phase.SENT, "no answer in time", FailureScope.PROVIDER)
-    return Failure(FailureClass.NETWORK, Phase.SENT, _why(err), FailureScope.PROVIDER)
+        return Failure(
+            FailureClass.TIMEOUT_FIRST_TOKEN, phase, "no answer in time", FailureScope.PROVIDER, billed=billed
+        )
+    stale = sending is not None and sending.stale
+    detail = "the server closes every connection at once" if stale else _why(err)
+    return Failure(FailureClass.NETWORK, phase, detail, FailureScope.PROVIDER, billed=billed)
 
 
 def _hung_up(err: BaseException) -> bool:
@@ -228,11 +237,9 @@ class Transport:
 
         `connect` are seconds for the connection, `total` for everything. Raises `AttemptFailed`.
         """
-        # Large bodies are written piece by piece: one long write would hold up the event loop.
-        data = body if len(body) <= LARGE else BytesIO(body)
         last = self._fresh_until > 0.0 and time.monotonic() < self._fresh_until
         headers = self._last_headers if last else self._json_headers
-        return await self._open("POST", url, data, headers, _timeout(connect, total))
+        return await self._open("POST", url, body, headers, _timeout(connect, total))
 
     async def json(self, url: URL, *, seconds: float, body: bytes | None = None) -> Any:
         """Ask for a JSON document, for what costs nothing: GET, or POST with a body. Raises `AttemptFailed`."""
@@ -262,30 +269,37 @@ class Transport:
         raise AttemptFailed(failure)
 
     async def _open(
-        self, method: str, url: URL, data: bytes | BytesIO | None, headers: CIMultiDict[str], limits: ClientTimeout
+        self, method: str, url: URL, body: bytes | None, headers: CIMultiDict[str], limits: ClientTimeout
     ) -> Answer:
-        try:
-            answer = Answer(
-                await self._session.request(
-                    method,
-                    url,
-                    data=data,
-                    headers=headers,
-                    timeout=limits,
-                    allow_redirects=False,
-                    raise_for_status=False,
+        for left in reversed(range(_CONNECTIONS)):
+            sending = None if body is None else Sending(body)
+            try:
+                answer = Answer(
+                    await self._session.request(
+                        method,
+                        url,
+                        data=sending,
+                        headers=headers,
+                        timeout=limits,
+                        allow_redirects=False,
+                        raise_for_status=False,
+                    )
                 )
-            )
-        except (ClientError, OSError) as err:
-            failure = _not_opened(err)
-            if self._answered and failure.phase is Phase.SENT and _hung_up(err):
-                self._fresh_until = max(self._fresh_until, time.monotonic() + _FRESH)
-        except RuntimeError:  # the session was closed: everything is being shut down
-            failure = Failure(FailureClass.NETWORK, Phase.UNSENT, "shut down", FailureScope.PROVIDER, billed=Billed.NO)
-        else:
-            self._answered = True
-            if answer.headers.get("Server") == _HANGS_UP:
-                # Else the next request might go out on a connection that is just being closed.
-                self._fresh_until = math.inf
-            return answer
+            except (ClientError, OSError) as err:
+                if sending is not None and sending.stale and left:
+                    continue
+                failure = _not_opened(err, sending)
+                if self._answered and failure.phase is Phase.SENT and _hung_up(err):
+                    self._fresh_until = max(self._fresh_until, time.monotonic() + _FRESH)
+            except RuntimeError:  # the session was closed: everything is being shut down
+                failure = Failure(
+                    FailureClass.NETWORK, Phase.UNSENT, "shut down", FailureScope.PROVIDER, billed=Billed.NO
+                )
+            else:
+                self._answered = True
+                if answer.headers.get("Server") == _HANGS_UP:
+                    # Else the next request might go out on a connection that is just being closed.
+                    self._fresh_until = math.inf
+                return answer
+            break
         raise AttemptFailed(failure)

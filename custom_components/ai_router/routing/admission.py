@@ -32,7 +32,6 @@ from .provider_limits import ProviderLimits
 from .request import Caller
 from .tickets import BucketKey, Claim, Granted, Load, Refused, Scope, Ticket, TicketState, Unit, Window
 
-_LEASE = 900.0
 # Far from a limit: at least a fifth of it stays free.
 _FAR = 5
 
@@ -45,6 +44,7 @@ class Admission:
         self._clock = clock
         self._bus = bus
         self._config = RouterConfig()
+        self._begun = False
         self.calendar = Calendar()
         self.breakers = Breakers(clock, bus)
         self._buckets: dict[BucketKey, Bucket] = {}
@@ -63,8 +63,10 @@ class Admission:
         """Take new limits. The counters of what stays are kept, those of removed providers are dropped.
 
         New money buckets begin with what the history says was spent in their windows, and with what is held for the
-        attempts `under_way`. While the history cannot be read (None), new hard ones let nothing through.
+        attempts `under_way`. While the history cannot be read (None), new hard ones let nothing through. A limit that is
+        set below what is spent is told of at once; what was passed under the same limit has been told before.
         """
+        before, self._begun = self._config if self._begun else None, True
         weeks_move = fleet.config.week_start != self.calendar.week_start
         config = self._config = fleet.config
         self.calendar.set(config.zone, config.week_start)
@@ -83,6 +85,7 @@ class Admission:
             self._restore_spending(history, self._buckets.keys() - known)
         self._restore_holds(held, self._buckets.keys() - known)
         self.breakers.apply(config.breaker, frozenset(lane.target for lane in fleet))
+        self._warn_of_new_limits(before)
         self.changed.fire()
 
     def _is_gone(self, key: BucketKey, *, weeks_move: bool) -> bool:
@@ -118,8 +121,8 @@ class Admission:
         for label in config.label_budgets:
             yield from request_money(config, Caller(), label)
 
-    def _budget(self, key: BucketKey) -> Budget | None:
-        config = self._config
+    def _budget(self, key: BucketKey, config: RouterConfig | None = None) -> Budget | None:
+        config = self._config if config is None else config
         budgets: Sequence[Budget] = ()
         match key.scope:
             case Scope.ROUTER:
@@ -203,7 +206,7 @@ class Admission:
             takes = {**takes, lane.tokens: tokens}
         if told := self.limits.takes(lane.target, tokens):
             takes = {**takes, **told}
-        return Claim(lane.target, takes, hold, probe)
+        return Claim(lane.target, takes, hold, probe, lane.provider.timeouts.total)
 
     def refusal(self, claim: Claim) -> Refused | None:
         """Return the bucket that refuses a claim and when it frees (wall clock), or None if the claim fits.
@@ -251,7 +254,7 @@ class Admission:
             window_ids=windows,
             day=self.calendar.day(now),
             started=now,
-            expires=now + _LEASE,
+            lease=claim.lease,
             probe=claim.probe,
         )
         self._open.add(ticket)
@@ -308,6 +311,15 @@ class Admission:
             settled, limit = bucket.account.settled, bucket.limit or 0
             self._bus(BudgetCrossed(key, window_id, settled, limit, crossing is Crossing.EXCEEDED))
 
+    def _warn_of_new_limits(self, before: RouterConfig | None) -> None:
+        for key, bucket in self._buckets.items():
+            if not isinstance(bucket, MoneyBucket) or before is None or not _had(before, key):
+                continue
+            earlier = self._budget(key, before)
+            if bucket.limit != (None if earlier is None else earlier.limit):
+                bucket.untell()
+            self._warn(key, bucket, self.calendar.window_id(key.window, self._clock.now()))
+
     # --- what outlives a restart ---------------------------------------------------------------------
 
     def reset(self, provider_id: str) -> None:
@@ -356,6 +368,17 @@ def _spending(entry: Entry) -> Spending:
     request, ticket = entry.request, entry.ticket
     who = request.caller.user_id or ""
     return Spending(ticket.day, entry.provider_id, who, request.label or "", ticket.hold, entry.pool or "")
+
+
+def _had(config: RouterConfig, key: BucketKey) -> bool:
+    """Say whether a configuration knows whose budget it is. Who comes later may have been told of before a restart."""
+    match key.scope:
+        case Scope.PROVIDER:
+            return key.id in config.providers
+        case Scope.POOL:
+            return key.id in config.pools
+        case _:
+            return True
 
 
 def _owner(scope: Scope, row: Spending) -> str:

@@ -34,19 +34,20 @@ class Trial:
     """Runs a call and keeps what arrives. Times are monotonic seconds."""
 
     __slots__ = (
-        "_aborted",
         "_bytes",
         "_call",
         "_client",
         "_clock",
         "_deltas",
         "_hurried",
+        "_left_alone",
         "_opaque",
         "_pace",
         "_texts",
         "_thoughts",
         "_tools",
         "_watch",
+        "aborted",
         "cost",
         "finish",
         "first_content",
@@ -56,15 +57,24 @@ class Trial:
         "vectors",
     )
 
-    def __init__(self, client: Provider, call: Call, clock: Clock, pace: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        client: Provider,
+        call: Call,
+        clock: Clock,
+        pace: Callable[[], float],
+        left_alone: Callable[[], None] | None = None,
+    ) -> None:
         """Prepare; nothing is sent before `events` is iterated.
 
         `pace` says how long (seconds) the next portion of a batch has to wait, and counts it where that is 0.
+        `left_alone` is called if the attempt's time is over, or it is aborted, while nobody waits for its next event.
         """
         self._client = client
         self._call = call
         self._clock = clock
         self._pace = pace
+        self._left_alone = left_alone
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._opaque: list[object] = []
@@ -72,7 +82,7 @@ class Trial:
         self._bytes = 0
         self._deltas = 0
         self._watch: Watch | None = None
-        self._aborted = False
+        self.aborted = False
         self._hurried = False
         self.phase = Phase.UNSENT
         self.usage: Usage | None = None
@@ -90,29 +100,30 @@ class Trial:
         `deadline` when the request's own time is over.
         Raises `AttemptFailed`, also for an answer that ends without its terminator or says nothing.
         """
-        if self._aborted:
+        if self.aborted:
             raise AttemptFailed(self._late(end_by, deadline))
         self.phase = Phase.SENT
         idle = self._call.timeouts.idle
         patient = min(first_by, end_by)
         limit = min(patient, hurry_by)
         self._hurried = hurry_by < patient
-        watch = self._watch = Watch()
+        watch = self._watch = Watch(end_by, self._left_alone)
         try:
             async with aclosing(self._client.attempt(self._call)) as stream:
-                while not self._aborted:
+                while not self.aborted:
                     event = await watch.until(limit, anext(stream))
                     self._keep(event)
                     if isinstance(event, Vectors) and len(self.vectors) < len(self._call.messages):
                         await self._next_portion(watch, end_by)
+                    if not isinstance(event, Alive):
+                        yield event
+                    # Only now: how long the reader was away is no silence of the server's.
                     if self.first_content is not None:
                         limit = min(self._clock.monotonic() + idle, end_by)
                     elif isinstance(event, Alive):
                         patient = min(max(patient, self._clock.monotonic() + idle), end_by)
                         limit = min(patient, hurry_by)
                         self._hurried = hurry_by < patient
-                    if not isinstance(event, Alive):
-                        yield event
         except StopAsyncIteration:
             self._judge()
             return
@@ -120,6 +131,7 @@ class Trial:
             raise AttemptFailed(self._late(end_by, deadline)) from None
         finally:
             watch.close()
+            self._watch = None
         raise AttemptFailed(self._late(end_by, deadline))
 
     async def _next_portion(self, watch: Watch, end_by: float) -> None:
@@ -135,7 +147,7 @@ class Trial:
 
     def abort(self) -> None:
         """End the attempt at once, from outside, without cancelling whoever waits for it."""
-        self._aborted = True
+        self.aborted = True
         if self._watch is not None:
             self._watch.ring()
 
@@ -176,7 +188,7 @@ class Trial:
             self.phase = Phase.STREAMING
 
     def _late(self, end_by: float, deadline: float) -> Failure:
-        if self._aborted:
+        if self.aborted:
             return Failure(FailureClass.CANCELLED, self.phase, "stopped", billed=Billed.PARTIAL)
         if self._clock.monotonic() >= end_by:
             over = end_by >= deadline

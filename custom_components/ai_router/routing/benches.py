@@ -61,6 +61,10 @@ class Benches:
         self._vouched: set[str] = set()
         self._doubted: set[str] = set()
 
+    def __bool__(self) -> bool:
+        """Say whether anything is set aside, or kept from some requests."""
+        return bool(self._benches or self._blind or self._unable)
+
     def note(self, target: Target, failure: Failure, now: float) -> BenchKey | None:
         """Set aside what a failure says; return its key, or None where the failure asks for no bench."""
         meaning = MEANING[failure.cls]
@@ -82,8 +86,6 @@ class Benches:
 
     def of(self, target: Target, now: float) -> Bench | None:
         """Return what keeps a target aside, if anything does."""
-        if not self._benches:
-            return None
         for key in ((target.provider_id, None), (target.provider_id, target.model_id)):
             bench = self._benches.get(key)
             if bench is not None:
@@ -153,7 +155,7 @@ class Benches:
 
     def is_blind(self, target: Target, now: float) -> bool:
         """Say whether a target was found to drop pictures."""
-        return bool(self._blind) and self._blind.get(target, 0.0) > now
+        return self._blind.get(target, 0.0) > now
 
     def unable(self, target: Target, needs: Capability) -> None:
         """Note that a target's server refused what needs all this: until a restart, or its provider is mended.
@@ -165,4 +167,4 @@ class Benches:
 
     def is_unable(self, target: Target, needs: Capability) -> bool:
         """Say whether a target is known to refuse a request with these needs."""
-        return bool(self._unable) and any(what in needs for what in self._unable.get(target, ()))
+        return any(what in needs for what in self._unable.get(target, ()))

@@ -137,9 +137,11 @@ class MoneyBucket(Bucket):
 
     def crossing(self, window_id: str, threshold: float) -> Crossing | None:
         """Say whether spending has newly passed the threshold (a share, 0 to 1) or the limit."""
-        if self.budget is None:
+        account = self._account(window_id)
+        # A budget of nothing is a choice, not something that happened.
+        if self.budget is None or not account.settled:
             return None
-        account, limit = self._account(window_id), self.budget.limit
+        limit = self.budget.limit
         if account.settled >= limit and not account.exceeded:
             account.alerted = account.exceeded = True
             return Crossing.EXCEEDED
@@ -150,9 +152,12 @@ class MoneyBucket(Bucket):
 
     def set_budget(self, budget: Budget | None) -> None:
         """Take another limit; what has been warned of under the old one may be warned of again."""
-        if budget == self.budget:
-            return
-        self.budget = budget
+        before, self.budget = self.limit, budget
+        if self.limit != before:
+            self.untell()
+
+    def untell(self) -> None:
+        """Warn again of what was warned of."""
         for account in self._accounts.values():
             account.alerted = account.exceeded = False
 

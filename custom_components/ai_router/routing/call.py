@@ -109,7 +109,13 @@ class ThinkingDelta:
 
 @dataclass(frozen=True, slots=True)
 class Rethought:
-    """All text so far was the model's reasoning: nothing said so before its end."""
+    """All text so far was the model's reasoning: nothing said so before its end.
+
+    With the first answer of a model that leaves the beginning of its reasoning unmarked, who shows an answer while it
+    comes has to take back what it has shown; from then on, until the next start, that is known, and no such text comes.
+    It is not held back until then: nobody knows for how long, and every model's first answer would wait. The reply is
+    right in any case.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class Executor:
         request = trip.request
         entry = trip.entry = Entry(request, ticket, lane.provider.id, lane.model.id, lane.pool)
         pace = partial(self._admission.limits.one_more, ticket)
-        trial = trip.trial = Trial(lane.provider.client, offer.call(request), self._clock, pace)
+        trial = trip.trial = Trial(lane.provider.client, offer.call(request), self._clock, pace, trip.left_alone)
         began = self._clock.monotonic()
         failure: Failure | None = _NOT_SENT
         unwritten = False
@@ -88,7 +88,7 @@ class Executor:
                 return
             ticket.state = TicketState.SENT
             self._bus(AttemptStarted(request, ticket))
-            async with aclosing(trial.events(*self._limits(trip, offer, began))) as events:
+            async with aclosing(trial.events(*self._limits(trip, offer, ticket, began))) as events:
                 async for event in events:
                     if isinstance(event, Opened):
                         self._admission.opened(ticket, event.rates)
@@ -140,12 +140,12 @@ class Executor:
         detail = "it answered without having seen the picture"
         raise AttemptFailed(Failure(FailureClass.CAPABILITY, trial.phase, detail, FailureScope.TARGET))
 
-    def _limits(self, trip: Trip, offer: Offer, began: float) -> tuple[float, float, float, float]:
+    def _limits(self, trip: Trip, offer: Offer, ticket: Ticket, began: float) -> tuple[float, float, float, float]:
         timeouts, bounds = offer.lane.provider.timeouts, offer.fit.bounds
         deadline = trip.deadline
         if bounds.timeout is not None:
             deadline = min(deadline, trip.started + bounds.timeout)
-        end_by = min(deadline, began + timeouts.total)
+        end_by = min(deadline, began + ticket.lease)
         hurry = end_by - began if bounds.first_token is None else bounds.first_token
         if trip.others_left:
             hurry = min(hurry, (end_by - began) * _PATIENCE)
@@ -179,7 +179,7 @@ class Executor:
             self._usual.learn(lane.target, trip.request.label, usage, offer.fit.size.estimate)
         await self._admission.settle(ticket, outcome)
         self._ledger.settle(entry, outcome)
-        if failure is not _NOT_SENT:
+        if not outcome.never_sent:
             attempt = Attempt(ticket.attempt_id, lane.target, outcome, lane.pool, offer.fit.trimmed, ticket.day)
             trip.attempts.append(attempt)
             if not ticket.outdated:
@@ -191,21 +191,23 @@ class Executor:
     def _reply(self, trip: Trip, offer: Offer, trial: Trial, outcome: Outcome, data: Any) -> Reply:
         if trip.plan is None:
             raise RuntimeError("an attempt ran without a plan")
+        lane, ended = offer.lane, [attempt.outcome for attempt in trip.attempts]
+        # By place: by name, making it would cost more than all that is in it.
         return Reply(
-            request_id=trip.request.id,
-            parts=trial.parts(),
-            data=data,
-            finish=trial.finish or Finish.OTHER,
-            target=offer.lane.target,
-            pool=offer.lane.pool,
-            usage=outcome.usage or trial.seen(offer.fit.size.estimate),
-            cost=sum(attempt.outcome.cost for attempt in trip.attempts),
-            estimated=any(attempt.outcome.estimated for attempt in trip.attempts),
-            cached=False,
-            latency=self._clock.monotonic() - trip.started,
-            first_token=outcome.first_token,
-            attempts=tuple(trip.attempts),
-            plan=trip.plan,
+            trip.request.id,
+            trial.parts(),
+            data,
+            trial.finish or Finish.OTHER,
+            lane.target,
+            lane.pool,
+            outcome.usage or trial.seen(offer.fit.size.estimate),
+            sum([each.cost for each in ended]),
+            any(each.estimated for each in ended),
+            False,
+            self._clock.monotonic() - trip.started,
+            outcome.first_token,
+            tuple(trip.attempts),
+            trip.plan,
             vectors=tuple(trial.vectors),
             trimmed=offer.fit.trimmed,
             cache_key=trip.cache_key,

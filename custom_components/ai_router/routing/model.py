@@ -5,6 +5,7 @@ Sizes are bytes or tokens.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import Flag, StrEnum, auto
 from typing import Any, NamedTuple
 
@@ -49,6 +50,7 @@ class Model:
     """One model as one provider offers it. `None` means unknown, never zero.
 
     `told` are those capabilities of which the provider itself says whether the model has them; others are a guess.
+    `retires` is the day from which on the provider means to have it no more.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Model:
     prices: Prices | None = None
     local: bool = False
     told: Capability = field(default=Capability.NONE, compare=False)
+    retires: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

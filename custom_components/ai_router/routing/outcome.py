@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from .call import Finish, Usage, Vector
-from .failures import Failure, FailureClass, FailureScope
+from .failures import Failure, FailureClass, FailureScope, Phase
 from .model import Part, Target, Text
 from .money import Picodollars
 from .plans import Plan
@@ -26,6 +26,13 @@ class Outcome(NamedTuple):
         """Whether it says something of its target: not if it was stopped, or failed for its request's own sake."""
         failure = self.failure
         return failure is None or not (failure.cls is FailureClass.CANCELLED or failure.scope is FailureScope.REQUEST)
+
+    @property
+    def never_sent(self) -> bool:
+        """Whether it was taken back before anything was sent: then it counts nowhere, as if it had never been."""
+        failure = self.failure
+        taken_back = failure is not None and failure.cls is FailureClass.CANCELLED and failure.phase is Phase.UNSENT
+        return taken_back and not self.cost
 
 
 class Attempt(NamedTuple):

@@ -48,18 +48,13 @@ class Draft:
         if len(self.choices) > 1:
             offered = {offer.lane.target for offer in self.offers}
             left_out = [each for each in dict.fromkeys(left_out) if each.target not in offered]
-        return Plan(
-            tuple([self._candidate(offer) for offer in self.offers]),
-            tuple(left_out),
-            self.strategy,
-            self.rule,
-            self.confidence,
-        )
-
-    def _candidate(self, offer: Offer) -> Candidate:
-        claim = offer.claim
-        reasons = self.reasons[claim.target]
-        return Candidate(claim.target, offer.estimate, claim.hold, (*reasons, _PROBING) if claim.probe else reasons)
+        candidates = []
+        for _, estimate, claim, _ in self.offers:
+            reasons = self.reasons[claim.target]
+            if claim.probe:
+                reasons = (*reasons, _PROBING)
+            candidates.append(Candidate(claim.target, estimate, claim.hold, reasons))
+        return Plan(tuple(candidates), tuple(left_out), self.strategy, self.rule, self.confidence)
 
 
 class Hindsight(NamedTuple):
@@ -121,7 +116,7 @@ class Planner:
         while stop is not None and ask.refused is None:
             scope = None if stop.pool is None else stop.pool.id
             strategy, as_set = self._strategy(stop.pool, ask)
-            choice = Choice(strategy, scope, ask, self._senses, [])
+            choice = Choice(strategy, scope, ask, self._senses, [], instead=not as_set)
             at_cap = self._arrange(stop, choice, hindsight, draft)
             if not as_set:
                 for offer in choice.offers:
@@ -199,12 +194,12 @@ class Planner:
     def took(self, draft: Draft, place: int) -> None:
         """Hear that an attempt was granted to the offer in this place; those before it were refused."""
         chosen = draft.offers[place].lane
-        tier = draft.tiers.get(chosen.target)
-        rivals = [
-            offer
-            for offer in draft.offers[place:]
-            if offer.lane.pool == chosen.pool and draft.tiers.get(offer.lane.target) == tier
-        ]
+        rivals = draft.offers[place:]
+        if len(draft.choices) > 1:
+            rivals = [offer for offer in rivals if offer.lane.pool == chosen.pool]
+        if draft.tiers:
+            tier = draft.tiers[chosen.target]
+            rivals = [offer for offer in rivals if draft.tiers[offer.lane.target] == tier]
         self._strategies.took(draft.choices[chosen.pool], rivals)
 
     def able(self, ask: Ask) -> Iterator[Target]:
@@ -223,13 +218,8 @@ class Planner:
             fit = self._fitting.fit(lane, ask, bounds)
         if fit is None:
             return LeftOut(target, Why.CONTEXT_TOO_SMALL)
-        if self._benches.is_blind(target, now) and Capability.VISION in ask.needs:
-            return LeftOut(target, Why.NO_VISION)
-        if self._benches.is_unable(target, ask.needs):
-            return LeftOut(target, why_unable(ask.needs & ~Capability.CHAT))
-        bench = self._benches.of(target, now)
-        if bench is not None:
-            return LeftOut(target, Why.LIMITED if bench.resting else Why.BENCHED, bench.until)
+        if self._benches and (aside := self._aside(target, ask.needs, now)) is not None:
+            return aside
         if bounds.max_latency is not None:
             usual = self._recent(target.provider_id).latency_of(target.model_id, now)
             if usual is not None and usual > bounds.max_latency:
@@ -246,6 +236,14 @@ class Planner:
             draft.broken.append(offer)
             return LeftOut(target, Why.BREAKER_OPEN, now + max(0.0, breaker.reopens_at - mono))
         return self.as_probe(offer)
+
+    def _aside(self, target: Target, needs: Capability, now: float) -> LeftOut | None:
+        if self._benches.is_blind(target, now) and Capability.VISION in needs:
+            return LeftOut(target, Why.NO_VISION)
+        if self._benches.is_unable(target, needs):
+            return LeftOut(target, why_unable(needs & ~Capability.CHAT))
+        bench = self._benches.of(target, now)
+        return None if bench is None else LeftOut(target, Why.LIMITED if bench.resting else Why.BENCHED, bench.until)
 
     def as_probe(self, offer: Offer) -> Offer:
         """Make an offer the one probe of a target whose breaker is not closed."""

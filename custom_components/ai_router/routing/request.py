@@ -69,12 +69,12 @@ class Bounds:
         if other == NO_BOUNDS:
             return self
         return Bounds(
-            timeout=tighter(self.timeout, other.timeout),
-            first_token=tighter(self.first_token, other.first_token),
-            attempts=tighter(self.attempts, other.attempts),
-            max_cost=tighter(self.max_cost, other.max_cost),
-            max_output=tighter(self.max_output, other.max_output),
-            max_latency=tighter(self.max_latency, other.max_latency),
+            tighter(self.timeout, other.timeout),
+            tighter(self.first_token, other.first_token),
+            tighter(self.attempts, other.attempts),
+            tighter(self.max_cost, other.max_cost),
+            tighter(self.max_output, other.max_output),
+            tighter(self.max_latency, other.max_latency),
         )
 
 

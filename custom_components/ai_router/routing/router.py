@@ -4,7 +4,6 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from typing import Self
 
 from .admission import Admission
 from .bell import Bell
@@ -35,6 +34,7 @@ from .request import Request
 from .retries import RetryBudget
 from .shared_road import SharedRoad
 from .strategies import Strategies
+from .stream import Stream
 from .tickets import BucketKey
 from .trip import Trip
 from .usual import Usual
@@ -45,38 +45,6 @@ _ABORT_SECONDS = 2.0
 _DRAIN_STEP = 0.05
 
 type Listener = Callable[[CoreEvent], None]
-
-
-class Stream:
-    """An answer as it comes: iterate it for events, then read `reply`. Close it when you stop early."""
-
-    def __init__(self, events: AsyncGenerator[Event], trip: Trip) -> None:
-        """Wrap the road's events."""
-        self._events = events
-        self._trip = trip
-
-    def __aiter__(self) -> AsyncGenerator[Event]:
-        """Iterate over the events. Raises `RequestFailed`."""
-        return self._events
-
-    @property
-    def reply(self) -> Reply:
-        """The whole reply; there once the iteration has ended."""
-        if self._trip.reply is None:
-            raise RuntimeError("the stream has not ended")
-        return self._trip.reply
-
-    async def aclose(self) -> None:
-        """Stop: the connection is closed and the attempt settled."""
-        await self._events.aclose()
-
-    async def __aenter__(self) -> Self:
-        """Use with `async with`, so that leaving the block stops the request."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop."""
-        await self.aclose()
 
 
 class Router:

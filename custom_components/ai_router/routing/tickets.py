@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
+from math import inf
 from typing import NamedTuple
 
 from .model import Target
@@ -58,12 +59,13 @@ class BucketKey(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What an attempt on a target would take from every bucket. `hold` is its money."""
+    """What an attempt on a target would take from every bucket. `hold` is its money, `lease` the longest it may take (s)."""
 
     target: Target
     takes: Mapping[BucketKey, int]
     hold: Picodollars
     probe: bool = False
+    lease: float = inf
 
 
 class Load(NamedTuple):
@@ -85,9 +87,10 @@ class TicketState(Enum):
 class Ticket:
     """The proof that a claim was granted. Settled exactly once, in the windows it was granted in.
 
-    `day` is the household's date (YYYY-MM-DD) at the start; `started` and `expires` are wall-clock seconds. `heard`:
-    the provider has begun to answer, so what it tells of its limits has this attempt in it. `outdated`: what it was
-    sent to is gone or set up anew meanwhile, so its end says nothing about what is there now.
+    `day` is the household's date (YYYY-MM-DD) at the start; `started` is wall-clock seconds. After a `lease` of so many
+    seconds the attempt is over and what it holds is free again, whoever was to read on. `heard`: the provider has begun
+    to answer, so what it tells of its limits has this attempt in it. `outdated`: what it was sent to is gone or set up
+    anew meanwhile, so its end says nothing about what is there now.
     """
 
     attempt_id: str
@@ -97,7 +100,7 @@ class Ticket:
     window_ids: Mapping[BucketKey, str]
     day: str
     started: float
-    expires: float
+    lease: float
     probe: bool = False
     state: TicketState = TicketState.HELD
     heard: bool = False

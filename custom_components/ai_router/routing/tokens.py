@@ -61,7 +61,7 @@ class Size:
             beside += _patches(width, height, 28)
             bound += picture_bound(width, height)
         estimate = ceil(text_bytes / _BYTES_PER_TOKEN) + beside
-        return cls(estimate, bound, pictures=len(pictures), texts=texts, beside=beside, shown=tuple(pictures))
+        return cls(estimate, bound, None, len(pictures), texts, beside, tuple(pictures))
 
 
 def _patches(width: int, height: int, edge: int) -> int:

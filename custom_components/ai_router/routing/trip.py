@@ -1,5 +1,7 @@
 """One request on its way: what was tried, what was learned, how much time is left."""
 
+from collections.abc import Callable
+
 from .attempt import Trial
 from .config import RouterConfig
 from .failures import MEANING, Failure, FailureScope
@@ -33,6 +35,7 @@ class Trip:
         "deadline",
         "entry",
         "leads",
+        "left_alone",
         "others_left",
         "place",
         "plan",
@@ -59,6 +62,8 @@ class Trip:
         self.others_left = False
         self.place: Place | None = None
         self.leads = False
+        # Called when an attempt has to end while nobody waits for it: only a stream can be left like that.
+        self.left_alone: Callable[[], None] | None = None
         # Under which its answer may be kept, or another's found.
         self.cache_key: str | None = None
         self._failed: dict[Target, Failure] = {}

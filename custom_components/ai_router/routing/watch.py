@@ -3,21 +3,23 @@
 `asyncio.timeout` around every event would set and cancel a timer for each streamed word. This one is set once, looks
 at the limit of the moment when it rings, and rests again if that has moved on. It interrupts only a task that waits
 for the next event, never the consumer between two of them; it follows the cancel and uncancel rules of
-`asyncio.timeout`.
+`asyncio.timeout`. A consumer who has not come back when all must be over is told of, for nobody else would notice.
 """
 
 from asyncio import AbstractEventLoop, CancelledError, Task, TimerHandle, current_task, get_running_loop
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 
 class Watch:
     """Bounds each wait of one attempt. Limits are monotonic seconds of the event loop's clock."""
 
-    __slots__ = ("_handle", "_limit", "_loop", "_rang", "_task")
+    __slots__ = ("_end", "_handle", "_left_alone", "_limit", "_loop", "_rang", "_task")
 
-    def __init__(self) -> None:
-        """Begin without a timer; the first wait sets it."""
+    def __init__(self, end: float, left_alone: Callable[[], None] | None = None) -> None:
+        """Begin without a timer; the first wait sets it. `left_alone` is called if nobody waits any more at the `end`."""
         self._loop: AbstractEventLoop = get_running_loop()
+        self._end = end
+        self._left_alone = left_alone
         self._handle: TimerHandle | None = None
         self._limit = 0.0
         self._task: Task[object] | None = None
@@ -44,8 +46,8 @@ class Watch:
             self._rang = False
 
     def ring(self) -> None:
-        """Let the wait of this moment end at once."""
-        self._limit = 0.0
+        """Let the wait of this moment end at once; without one, this is the end."""
+        self._limit = self._end = 0.0
         self._set(0.0)
 
     def close(self) -> None:
@@ -61,10 +63,15 @@ class Watch:
 
     def _look(self) -> None:
         self._handle = None
-        if self._task is None:
-            return
-        if self._loop.time() < self._limit:
-            self._set(self._limit)
-        else:
-            self._rang = True
-            self._task.cancel()
+        now = self._loop.time()
+        if self._task is not None:
+            if now < self._limit:
+                self._set(self._limit)
+            else:
+                self._rang = True
+                self._task.cancel()
+        elif self._left_alone is not None:
+            if now < self._end:
+                self._set(self._end)
+            else:
+                self._left_alone()

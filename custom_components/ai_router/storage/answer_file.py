@@ -15,6 +15,7 @@ from pathlib import Path
 from ..routing.cache import Answer, StoreStats
 from ..routing.call import Usage
 from ..routing.model import Target
+from .sqlite_files import beside, make_private
 
 FILE_NAME = "cache.db"
 
@@ -148,20 +149,13 @@ class AnswerFile:
 def delete_answers(directory: Path) -> None:
     """Delete a directory's kept answers, if there are any. Blocks. Raises `OSError`."""
     path = directory / FILE_NAME
-    for file in (path, *_beside(path)):
+    for file in (path, *beside(path)):
         file.unlink(missing_ok=True)
-
-
-def _beside(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    for file in (path, *_beside(path)):
-        if file.exists():
-            file.chmod(0o600)
+    make_private(path)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         _check(connection)

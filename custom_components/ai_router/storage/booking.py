@@ -28,6 +28,7 @@ from .schema import (
     SETTLE,
     SETTLE_HELD,
     SETTLED_COLUMNS,
+    TAKE_BACK,
 )
 
 type Row = tuple[Any, ...]
@@ -52,6 +53,12 @@ class SettledHold(NamedTuple):
     provider_id: str
     day: str
     hold: Picodollars
+
+
+class TakenBack(NamedTuple):
+    """A hold whose attempt was never sent: its row goes, so that it counts nowhere."""
+
+    attempt_id: str
 
 
 class SavedRow(NamedTuple):
@@ -100,7 +107,7 @@ def settled_row(entry: Entry, outcome: Outcome) -> Row:
 
 
 def book(connection: sqlite3.Connection, holds: Sequence[Row], settles: Sequence[Row]) -> None:
-    """Write holds, then settles (what was saved among them) and their sums, in the transaction that is open.
+    """Write holds, then settles (what was saved or taken back among them) and their sums, in the open transaction.
 
     What is settled stays as it is.
     """
@@ -110,13 +117,18 @@ def book(connection: sqlite3.Connection, holds: Sequence[Row], settles: Sequence
         return
     fresh: dict[str, Row] = {}
     saved: list[Row] = []
+    taken_back: list[Row] = []
     for row in settles:
         if isinstance(row, SavedRow):
             saved.append(row)
+        elif isinstance(row, TakenBack):
+            taken_back.append(row)
         else:
             fresh.setdefault(row[0], row)
     if saved:
         connection.executemany(ADD_SAVED, saved)
+    if taken_back:
+        connection.executemany(TAKE_BACK, taken_back)
     if not fresh:
         return
     for (attempt_id,) in connection.execute(ALREADY_SETTLED, (json.dumps(list(fresh)),)):

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from ..routing.ports import LedgerUnavailable
 from .latencies import latency_step
 from .schema import MIGRATIONS, SCHEMA_VERSION, LedgerTooNew
+from .sqlite_files import beside, make_private
 
 FILE_NAME = "ledger.db"
 SNAPSHOT_NAME = "ledger.snapshot.db"
 """Where a consistent copy may lie beside the ledger; it stands in for a damaged one."""
 
-_SIDE_FILES = ("-wal", "-shm")
 _BUSY_SECONDS = 5.0
 _WAL_BYTES_KEPT = 8 * 1024 * 1024
 _PRIMARY_CODE = 0xFF
@@ -38,10 +38,7 @@ def open_database(directory: Path, now: float) -> tuple[sqlite3.Connection, Open
     opening = Opening(None, from_snapshot=False)
     if path.exists() and _damaged(path):
         opening = Opening(_set_aside(path, now), _take_snapshot(directory / SNAPSHOT_NAME, path))
-    path.touch(mode=0o600)
-    for file in (path, *_beside(path)):
-        if file.exists():
-            file.chmod(0o600)
+    make_private(path)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         # Only a file that has no table yet takes this in.
@@ -61,12 +58,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True, isolation_level=None)
 
 
-def _beside(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in _SIDE_FILES]
-
-
 def _damaged(path: Path) -> bool:
     """Read the whole file once. It is opened for reading only, so that a newer one stays as it is to the byte."""
+    # SQLite takes a file of no bytes for a new one. Ours has a page before anything is in it: this one has lost it all.
+    if not path.stat().st_size:
+        return True
     connection = open_reader(path)
     try:
         found = _version(connection)
@@ -95,7 +91,7 @@ def _set_aside(path: Path, now: float) -> Path:
         number += 1
         target = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
     path.rename(target)
-    for file, kept in zip(_beside(path), _beside(target), strict=True):
+    for file, kept in zip(beside(path), beside(target), strict=True):
         if file.exists():
             file.rename(kept)
     return target

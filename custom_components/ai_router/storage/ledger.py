@@ -13,7 +13,7 @@ from ..routing.money import Picodollars
 from ..routing.outcome import Outcome
 from ..routing.ports import Entry, LedgerUnavailable
 from .audit import Change, append
-from .booking import SavedRow, SettledHold, held_row, settle_held, settled_row
+from .booking import SavedRow, SettledHold, TakenBack, held_row, settle_held, settled_row
 from .database import FILE_NAME
 from .names import write
 from .queries import Reader, Recent, Spent, UsageRow
@@ -104,15 +104,15 @@ class SqliteLedger:
     def settle(self, entry: Entry, outcome: Outcome) -> None:
         """Book an attempt's end, once: a second settle changes nothing. Returns at once.
 
-        One that was to cost something, was not sent and has no hold on disk has never been.
+        One that was never sent has never been: its hold is taken back.
         """
-        attempt_id, failure = entry.ticket.attempt_id, outcome.failure
+        attempt_id = entry.ticket.attempt_id
         held = attempt_id in self._held
-        if entry.ticket.hold and not held and failure is not None and failure.phase is Phase.UNSENT:
-            return
-        keep = held or outcome.cost > 0
         self._held.discard(attempt_id)
-        self._writer.settle(settled_row(entry, outcome), keep=keep)
+        if not outcome.never_sent:
+            self._writer.settle(settled_row(entry, outcome), keep=held or outcome.cost > 0)
+        elif held:
+            self._writer.settle(TakenBack(attempt_id), keep=True)
 
     async def replay(self) -> list[SettledHold]:
         """Settle, at their holds, the attempts of an earlier process that never were. To be called before any hold."""

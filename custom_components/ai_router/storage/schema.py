@@ -143,6 +143,8 @@ ALREADY_SETTLED = """
 SELECT attempt_id FROM attempts WHERE state = 1 AND attempt_id IN (SELECT value FROM json_each(?))
 """
 
+TAKE_BACK = "DELETE FROM attempts WHERE attempt_id = ? AND state = 0"
+
 HELD = f"SELECT {', '.join(HELD_COLUMNS)} FROM attempts WHERE state = 0"  # noqa: S608 - made of the constants above
 
 SETTLE_HELD = "UPDATE attempts SET state = 1, cost = hold, estimated = 1, failure = ? WHERE state = 0"

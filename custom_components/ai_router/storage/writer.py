@@ -4,15 +4,14 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from ..routing.ports import LedgerUnavailable
+from .batch import Batch
 from .booking import Row, book
 from .database import Opening, open_database
 from .schema import SCHEMA_VERSION
@@ -43,28 +42,6 @@ _LOGGER = logging.getLogger(__name__)
 type Job[R] = Callable[[sqlite3.Connection], R]
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Rows for one transaction; `waiters` belong to the holds, one each."""
-
-    holds: list[Row] = field(default_factory=list)
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)
-    settles: list[Row] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.holds) + len(self.settles)
-
-    def halves(self) -> tuple[_Batch, _Batch]:
-        """Split it in two, holds before settles."""
-        if self.holds and self.settles:
-            return _Batch(self.holds, self.waiters), _Batch(settles=self.settles)
-        middle = len(self) // 2
-        return (
-            _Batch(self.holds[:middle], self.waiters[:middle], self.settles[:middle]),
-            _Batch(self.holds[middle:], self.waiters[middle:], self.settles[middle:]),
-        )
-
-
 class Writer:
     """Queues rows from the event loop and commits them in its own thread."""
 
@@ -81,7 +58,7 @@ class Writer:
         # A lock as a bell: the thread sleeps in `acquire`, `release` rings. A Condition costs twice the CPU per wake.
         self._bell = threading.Lock()
         self._bell.acquire()
-        self._queue = _Batch()
+        self._queue = Batch()
         self._jobs: list[tuple[Future[Any], Job[Any]]] = []
         self._due: float | None = None
         self._closing = False
@@ -171,7 +148,7 @@ class Writer:
         self._at_end()
         connection.close()  # the last one: SQLite moves the log into the file and removes it
 
-    def _take(self) -> tuple[_Batch, list[tuple[Future[Any], Job[Any]]]] | None:
+    def _take(self) -> tuple[Batch, list[tuple[Future[Any], Job[Any]]]] | None:
         """Wait for work; None when it is over."""
         while True:
             with self._lock:
@@ -190,16 +167,16 @@ class Writer:
     def _settles_due(self) -> bool:
         return self._due is not None and self._due <= monotonic()
 
-    def _next(self) -> _Batch:
+    def _next(self) -> Batch:
         """Take what is queued: holds at once, settles when they are due, as many together cost little more than one."""
-        batch, self._queue = self._queue, _Batch()
+        batch, self._queue = self._queue, Batch()
         if self._closing or self._jobs or self._settles_due():
             self._due = None
         else:
             self._queue.settles, batch.settles = batch.settles, []
         return batch
 
-    def _write(self, connection: sqlite3.Connection, batch: _Batch) -> bool:
+    def _write(self, connection: sqlite3.Connection, batch: Batch) -> bool:
         """Commit a batch, and say whether nothing of it waits for another try. An empty one shows if that works again."""
         try:
             _transact(connection, (lambda on: book(on, batch.holds, batch.settles)) if batch else _touch)
@@ -208,22 +185,22 @@ class Writer:
                 first, second = batch.halves()
                 written = self._write(connection, first)
                 return self._write(connection, second) and written
-            _tell(batch.waiters, f"the ledger refuses this attempt: {err}")
+            batch.tell(f"the ledger refuses this attempt: {err}")
             self._drop(len(batch.settles), f"a row is refused: {err}")
         except Exception as err:  # noqa: BLE001 - whatever it is, the thread lives on and those who wait are told
             self._fail(batch, err)
             return False
         else:
             self.commits += bool(batch)
-            _tell(batch.waiters, None)
+            batch.tell(None)
             self._dropping = False
             if self._backoff:
                 self._recover()
         return True
 
-    def _fail(self, batch: _Batch, err: Exception) -> None:
+    def _fail(self, batch: Batch, err: Exception) -> None:
         """Tell who waits, and keep the settles for the next try."""
-        _tell(batch.waiters, f"the ledger cannot be written: {err}")
+        batch.tell(f"the ledger cannot be written: {err}")
         if not self._backoff:
             _LOGGER.error("The ledger cannot be written, so no paid attempt can start: %s", err)
         self._backoff = min(self._backoff * 2 or _FIRST_BACKOFF, _LONGEST_BACKOFF)
@@ -281,23 +258,3 @@ def _touch(connection: sqlite3.Connection) -> None:
 
 def _unwritten(_: sqlite3.Connection) -> None:
     raise LedgerUnavailable("what was queued before is not on disk")
-
-
-def _tell(waiters: Iterable[asyncio.Future[None]], reason: str | None) -> None:
-    """Release those who wait, with one call for each event loop: that is one, unless it was replaced meanwhile."""
-    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for waiter in waiters:
-        loops.setdefault(waiter.get_loop(), []).append(waiter)
-    for loop, theirs in loops.items():
-        with suppress(RuntimeError):  # a closed loop: nobody waits on it any more
-            loop.call_soon_threadsafe(_release, theirs, reason)
-
-
-def _release(waiters: Iterable[asyncio.Future[None]], reason: str | None) -> None:
-    for waiter in waiters:
-        if waiter.done():
-            continue
-        if reason is None:
-            waiter.set_result(None)
-        else:
-            waiter.set_exception(LedgerUnavailable(reason))

@@ -35,8 +35,11 @@ export function formatNumber(hass: HomeAssistant, value: number, options: Intl.N
   return numberFormat(hass.locale, options).format(value);
 }
 
+/** A little is not nothing: below one percent it says so. */
 export function formatPercent(hass: HomeAssistant, share: number): string {
-  return formatNumber(hass, share, { style: "percent", maximumFractionDigits: 0 });
+  const little = share > 0 && share < 0.01;
+  const percent = formatNumber(hass, little ? 0.01 : share, { style: "percent", maximumFractionDigits: 0 });
+  return little ? `<${percent}` : percent;
 }
 
 /** An answer may cost a thousandth of a cent: the smaller the amount, the more digits. */

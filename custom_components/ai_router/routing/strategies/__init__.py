@@ -11,7 +11,7 @@ from ..outcome import Outcome
 from ..plans import Because, Reason, Why
 from .adaptive import AdaptiveStrategy
 from .cheapest import CheapestStrategy
-from .choice import Choice, Ranked, Senses, Strategy
+from .choice import Choice, Ranked, Senses, Strategy, switched_off
 from .experiment import ExperimentStrategy
 from .fastest import FastestStrategy
 from .fixed import ManualStrategy, PriorityStrategy, RandomStrategy
@@ -71,11 +71,14 @@ class Strategies:
         """Say why a lane is not for a choice at all; None if it may be."""
         if not self.knows(choice.strategy):
             return Why.UNKNOWN_STRATEGY
+        why = switched_off(lane) if choice.instead else None
+        if why is not None:
+            return why
         try:
             return self._made[choice.strategy].bars(choice, lane)
         except Exception:
             _LOGGER.exception("The strategy %s failed", choice.strategy)
-            return None
+            return switched_off(lane)
 
     def knows(self, name: str) -> bool:
         """Say whether there is such a way to choose: a plug-in may have brought it since, or have taken it along."""
@@ -99,7 +102,7 @@ class Strategies:
             return ()
         try:
             ranked = self._made[choice.strategy].order(choice)
-            if sorted(id(offer) for offer, _ in ranked) == sorted(map(id, choice.offers)):
+            if sorted([id(offer) for offer, _ in ranked]) == sorted(map(id, choice.offers)):
                 return ranked
         except Exception:
             _LOGGER.exception("The strategy %s failed", choice.strategy)

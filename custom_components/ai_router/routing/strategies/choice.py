@@ -31,7 +31,8 @@ class Choice:
     """One choice for one request: between the offers that may take it now.
 
     `scope` is the pool that chooses, None for the router: positions are kept for each. `offers` come by priority, then
-    in the household's order; their lanes have the weights that hold here.
+    in the household's order; their lanes have the weights that hold here. `instead`: this is not the way that is set,
+    which is gone.
     """
 
     strategy: str
@@ -39,6 +40,7 @@ class Choice:
     ask: Ask
     senses: Senses
     offers: list[Offer]
+    instead: bool = False
 
     def load(self, offer: Offer) -> Load:
         """Return what is under way on an offer's target now."""
@@ -47,6 +49,11 @@ class Choice:
     def draw(self, count: int) -> int:
         """Draw a number below `count`."""
         return min(int(self.senses.chance() * count), count - 1)
+
+
+def switched_off(lane: Lane) -> Why | None:
+    """Say that a lane without a share is off; also where a way to choose that goes by shares is gone, or has failed."""
+    return None if lane.weight > 0 else Why.NO_SHARE
 
 
 class Strategy(Protocol):

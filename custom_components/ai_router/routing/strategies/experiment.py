@@ -6,7 +6,7 @@ from typing import override
 from ..experiments import EXPERIMENT, Arm, arm_of, draw, unit_of
 from ..fleet import Lane
 from ..plans import Because, Reason, Why
-from .choice import Choice, Ranked, Strategy
+from .choice import Choice, Ranked, Strategy, switched_off
 
 _DRAWN, _STANDS_IN = Reason(Because.ARM_DRAWN), Reason(Because.ARM_STANDS_IN)
 
@@ -18,7 +18,7 @@ class ExperimentStrategy(Strategy):
 
     @override
     def bars(self, choice: Choice, lane: Lane) -> Why | None:
-        return None if lane.weight > 0 else Why.NO_SHARE
+        return switched_off(lane)
 
     @override
     def order(self, choice: Choice) -> Sequence[Ranked]:

@@ -1,13 +1,17 @@
-"""Strategies that share by turns. Only who was really sent to has had a turn; a dry run moves nobody."""
+"""Strategies that share by turns. Only who was really sent to has had a turn; a dry run moves nobody.
 
-from collections.abc import Sequence, Set
-from typing import override
+Whose turn it is outlives a restart: in a house that restarts each night and asks little, the first in order would get
+all there is.
+"""
+
+from collections.abc import Callable, Sequence, Set
+from typing import Any, override
 
 from ..fleet import Lane
 from ..model import Target
 from ..offers import Offer
 from ..plans import Because, Reason, Why
-from .choice import Choice, Ranked, Strategy
+from .choice import Choice, Ranked, Strategy, switched_off
 
 _TURN, _NEXT_TURN = Reason(Because.TURN), Reason(Because.NEXT_TURN)
 
@@ -41,6 +45,15 @@ class RoundRobinStrategy(Strategy):
     def keep(self, targets: Set[Target], scopes: Set[str | None]) -> None:
         self._turns = _kept(self._turns, targets, scopes)
 
+    @override
+    def state(self) -> Any:
+        return _plain(self._turns)
+
+    @override
+    def restore(self, state: Any) -> None:
+        self._turns = _read(state, int)
+        self._last = max((turn for turns in self._turns.values() for turn in turns.values()), default=0)
+
 
 class WeightedStrategy(Strategy):
     """Each as often as its weight says, evenly spread; a weight of 0 is off.
@@ -58,7 +71,7 @@ class WeightedStrategy(Strategy):
 
     @override
     def bars(self, choice: Choice, lane: Lane) -> Why | None:
-        return None if lane.weight > 0 else Why.NO_SHARE
+        return switched_off(lane)
 
     @override
     def order(self, choice: Choice) -> Sequence[Ranked]:
@@ -80,6 +93,14 @@ class WeightedStrategy(Strategy):
     def keep(self, targets: Set[Target], scopes: Set[str | None]) -> None:
         self._owed = _kept(self._owed, targets, scopes)
 
+    @override
+    def state(self) -> Any:
+        return _plain(self._owed)
+
+    @override
+    def restore(self, state: Any) -> None:
+        self._owed = _read(state, float)
+
 
 def _shares(offers: Sequence[Offer]) -> dict[Target, float]:
     weights = {offer.lane.target: offer.lane.weight for offer in offers}
@@ -95,3 +116,14 @@ def _kept[N](
         for scope, values in known.items()
         if scope in scopes
     }
+
+
+def _plain[N](known: dict[str | None, dict[Target, N]]) -> list[list[Any]]:
+    return [[scope, *target, value] for scope, values in known.items() for target, value in values.items()]
+
+
+def _read[N](state: Any, number: Callable[[Any], N]) -> dict[str | None, dict[Target, N]]:
+    known: dict[str | None, dict[Target, N]] = {}
+    for scope, provider_id, model_id, value in state:
+        known.setdefault(scope, {})[Target(provider_id, model_id)] = number(value)
+    return known
