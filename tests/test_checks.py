@@ -123,7 +123,12 @@ IN_TEXT = [
     (HOME / "manifest.json", '"requirements": []', '"requirements": ["openai"]', "openai is not pinned"),
     (Path("setup.cfg"), "strict = True", "strict = False", "mypy is not strict"),
     (Path("docs/actions.md"), "## `ai_router.process`", "## Asking", "tell of process (docs-actions)"),
-    (Path("docs/automations.md"), "| Went on to another provider |", "| Fallback |", "tell of failover (docs-triggers)"),
+    (
+        Path("docs/automations.md"),
+        "| Went on to another provider |",
+        "| Fallback |",
+        "tell of failover (docs-triggers)",
+    ),
     (Path("docs/automations.md"), "| Budget is left |", "| Money left |", "tell of budget_left (docs-conditions)"),
     *((Path(file), heading, "", f"({rule})") for rule, (file, heading) in DOCS.items()),
     (Path("hacs.json"), '"name"', '"title"', "hacs.json: name is missing"),

@@ -13,12 +13,14 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.events import EVENT_DATA, Kind
+from custom_components.ai_router.flows.model_forms import price_in_words
 from custom_components.ai_router.logbook import sentence
 from custom_components.ai_router.routing.fleet import target_id
-from custom_components.ai_router.routing.model import Target
-from custom_components.ai_router.routing.money import to_picodollars
+from custom_components.ai_router.routing.model import Model, Target
+from custom_components.ai_router.routing.money import FREE, Prices, PriceSpan, Rates, to_picodollars
 from custom_components.ai_router.routing.plans import Because, Reason, Why
 from custom_components.ai_router.routing.tickets import BucketKey, Scope, Unit, Window
+from custom_components.ai_router.stored_models import LISTED
 from custom_components.ai_router.wording import Wording, wording_in
 
 from .actions.calling import call
@@ -73,6 +75,9 @@ async def test_every_code_has_a_text_and_every_text_a_code(hass: HomeAssistant, 
     said = [words.reasons([Reason(because, 1, 0.5, 2.0, 3)]) for because in Because]
     said += [words.left_out(why) for why in Why]
     said += [sentence(words, kind, data) for kind, data in happenings()]
+    rates = PriceSpan(Rates(fresh_in=1, text_out=2, requests=3, pictures=4))
+    prices = [None, FREE, *(Prices((rates,), source, "2026-11-21") for source in ("user", LISTED, "A publication"))]
+    said += [price_in_words(Model("m", prices=each), 0.0, words) for each in prices]
     for text in said:
         assert text is not None
         assert text == " ".join(text.split())

@@ -65,7 +65,6 @@ class Day:
         if pool is not None:
             self._pools[pool] = _add(self.of_pool(pool), more)
 
-
     def count_request(self, ended: RequestEnded, day: str) -> None:
         """Count a request that has ended, on this day; what another provider made good was answered all the same."""
         self.requests += 1

@@ -17,6 +17,7 @@ from custom_components.ai_router.routing.outcome import Outcome
 from custom_components.ai_router.routing.ports import Ledger, LedgerUnavailable
 from custom_components.ai_router.storage import writer
 from custom_components.ai_router.storage.booking import SettledHold
+from custom_components.ai_router.storage.database import open_database
 from custom_components.ai_router.storage.ledger import SqliteLedger
 from custom_components.ai_router.storage.schema import BUCKETS
 
@@ -370,8 +371,7 @@ def test_a_ledger_outlives_its_event_loop(home: Path, file: Path) -> None:
 
 @pytest.fixture
 def open_to_all(home: Path, file: Path) -> None:
-    home.mkdir()
-    file.touch()
+    open_database(home, NOW)[0].close()
     home.chmod(0o755)
     file.chmod(0o644)
 
