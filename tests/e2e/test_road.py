@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -193,9 +192,7 @@ async def test_kill_9_during_20_running_requests_loses_no_money(
     await asyncio.sleep(1)
     billed = ((await cloud.tally())["money"] - tally["money"]) / 1e12
     await house.restart()
-    # The settles of the ten may have been on their way to the disk: then they are booked at their holds, too.
-    (lost,) = re.findall(r"(\d+) attempts had no known end", house.log())
-    assert 20 <= int(lost) <= 30
+    assert "20 attempts had no known end" in house.log()
 
     async def booked() -> bool:
         state = await house.state(cost_today)

@@ -168,12 +168,15 @@ class Writer:
         return self._due is not None and self._due <= monotonic()
 
     def _next(self) -> Batch:
-        """Take what is queued: holds at once, settles when they are due, as many together cost little more than one."""
+        """Take what is queued: a hold's commit carries the settles before it, so a crash leaves few of them open.
+
+        After a failure holds try their luck alone: a long queue would cost them much CPU.
+        """
         batch, self._queue = self._queue, Batch()
-        if self._closing or self._jobs or self._settles_due():
-            self._due = None
-        else:
+        if self._backoff and not (self._closing or self._jobs or self._settles_due()):
             self._queue.settles, batch.settles = batch.settles, []
+        else:
+            self._due = None
         return batch
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> bool:
