@@ -189,7 +189,7 @@ async def test_one_model_gets_a_price(walk: Walk) -> None:
     await walk.menu("Prices and abilities of one model")
     await walk.form("choose-model", "Which model?")
     await walk.press("Next")
-    await walk.form("model", "now costs, for a million tokens", "500", "Prices", "Abilities", "Sizes")
+    await walk.form("model", "now costs 500 USD for a million tokens read", "Prices", "Abilities", "Sizes")
     await walk.unfold("Abilities")
     await walk.form("model-abilities", "Whether it sees pictures")
     await walk.fill(Price_of_input="2", Price_of_output="8")
@@ -199,7 +199,7 @@ async def test_one_model_gets_a_price(walk: Walk) -> None:
     await walk.change("Attic", "provider")
     await walk.menu("Prices and abilities of one model")
     await walk.press("Next")
-    await walk.form("model-again", "2 / 8")
+    await walk.form("model-again", "now costs 2 USD for a million tokens read and 8 USD")
     await walk.close()
 
 
