@@ -44,8 +44,9 @@ async def house(
     """The demo's household with a third provider, a pool, a rule and a budget; two servers with keys."""
     async with opened(tmp_path_factory.mktemp("house"), ROOT / "custom_components") as house:
         await house.add_router()
+        prices = {"input_price": 100, "output_price": 300}
         await house.add_provider(
-            "demo", name=STRONG, latency=1.2, priority=5, requests_per_minute=60, input_price=100, output_price=300
+            "demo", name=STRONG, latency=1.2, priority=5, requests_per_minute=60, local=False, **prices
         )
         await furnish(house, lambda _: None)
         entry_id = await house.router()
