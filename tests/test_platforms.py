@@ -9,6 +9,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
 from pytest_homeassistant_custom_component.common import snapshot_platform
 from syrupy.assertion import SnapshotAssertion
+from syrupy.filters import props
 
 import custom_components.ai_router as integration
 from custom_components.ai_router.const import DOMAIN, Conf
@@ -39,7 +40,9 @@ async def test_entities(
     entry = await move_in(hass, freezer, demo(ATTIC, "Attic", **limits), budget_month="20")
     await ask(entry, ATTIC)
     await pass_time(hass, freezer)
-    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+    # A field that the newest Home Assistant's registry has and the one before has not.
+    both = snapshot.with_defaults(exclude=props("compat_name"))
+    await snapshot_platform(hass, entity_registry, both, entry.entry_id)
 
 
 async def test_devices(
