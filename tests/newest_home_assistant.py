@@ -9,4 +9,4 @@ from homeassistant.components import logger
 from homeassistant.components.logger import helpers
 
 # The plugin looks for it where it was.
-logger._clear_logger_overwrites = helpers._clear_logger_overwrites  # noqa: SLF001
+logger._clear_logger_overwrites = helpers._clear_logger_overwrites
