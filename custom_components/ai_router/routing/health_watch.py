@@ -1,44 +1,30 @@
-"""Watches over the providers' health: judges it as things happen, and asks those that are silent how they are.
+"""Watches over the providers' health: judges it as things happen, and has those asked that are silent.
 
 A check is free and authenticated (`Provider.probe`). It tells that a provider can be reached and takes the key, not
 that a model answers: so a good one ends what said that the key is rejected, and lets an open breaker try again, but
 closes none.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable
 
 from .benches import Bench, Benches
 from .breaker import BreakerState
 from .breakers import Breakers
 from .config import ProviderConfig, RouterConfig
-from .failures import MEANING, AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
+from .failures import MEANING, Billed, Failure, FailureClass, FailureScope, Phase
 from .health import Checked, HealthReport, Level, Verdict, judge, together
 from .metrics import Recent, Sample
 from .model import Target
 from .ports import AttemptEnded, Benched, BreakerMoved, Bus, Clock, CoreEvent, HealthChanged, Unbenched
+from .rounds import Rounds
 
-_LOGGER = logging.getLogger(__name__)
-_AT_ONCE = 4
-_CHECK_SECONDS = 15.0
-# The first check comes soon, and who is ill is asked more often (shares of the interval, and seconds at the least).
-_SOON, _FIRST_SECONDS = 0.25, 30.0
-_SHORTEST = 5.0
-# Every good check makes the next one rarer, up to so many intervals.
-_SLOWER, _RAREST = 1.5, 4.0
-_JITTER = 0.2
 _WIDE = (FailureScope.PROVIDER, FailureScope.ACCOUNT)
-
-
-def _not_asked(detail: str) -> Failure:
-    return Failure(FailureClass.CANCELLED, Phase.UNSENT, detail, FailureScope.REQUEST, billed=Billed.NO)
 
 
 class _Patient:
     """What is known of one provider's health."""
 
-    __slots__ = ("announced", "check", "checked", "client", "interval", "report", "since", "timer")
+    __slots__ = ("announced", "checked", "client", "report", "since")
 
     def __init__(self, provider: ProviderConfig, now: float) -> None:
         self.client = provider.client
@@ -47,20 +33,11 @@ class _Patient:
         # What was before somebody mended it, or it was found mended, counts no more.
         self.since = float("-inf")
         self.checked: Checked | None = None
-        self.check: asyncio.Task[Failure | None] | None = None
-        self.interval: float | None = None
-        self.timer: asyncio.TimerHandle | None = None
 
     @property
     def ailing(self) -> bool:
         """Whether the last check failed."""
         return self.checked is not None and self.checked.failure is not None
-
-    def rest(self) -> None:
-        """Plan no check."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
 
 
 class HealthWatch:
@@ -81,21 +58,21 @@ class HealthWatch:
         self._recent = recent
         self._clock = clock
         self._bus = bus
-        self._chance = chance
+        self._rounds = Rounds(self, benches, recent, clock, chance)
         self._config = RouterConfig()
         self._patients: dict[str, _Patient] = {}
         self._overall: HealthReport | None = None
-        self._turn = asyncio.Semaphore(_AT_ONCE)
-        self._checks: set[asyncio.Task[Failure | None]] = set()
-        self._watching = self._closed = False
+        self._watching = False
 
     # --- configuration and end -----------------------------------------------------------------------
 
     def apply(self, config: RouterConfig) -> None:
         """Take a new configuration: a provider that is spoken to in another way begins anew."""
         before, self._config = self._config, config
+        self._rounds.apply(config)
         for gone in self._patients.keys() - config.providers.keys():
-            self._dismiss(self._patients.pop(gone))
+            del self._patients[gone]
+            self._rounds.dismiss(gone)
         for provider_id, provider in config.providers.items():
             patient, old = self._patients.get(provider_id), before.providers.get(provider_id)
             if patient is None or patient.client is not provider.client:
@@ -103,10 +80,10 @@ class HealthWatch:
                 if patient is not None:
                     anew.announced = patient.announced
                     anew.since = self._clock.now()
-                    self._dismiss(patient)
-                self._begin(provider_id, anew)
+                self._rounds.enrol(provider_id, provider.client)
+                self._begin(provider_id)
             elif old is None or (config.health_interval, provider.enabled) != (before.health_interval, old.enabled):
-                self._begin(provider_id, patient)
+                self._begin(provider_id)
         if self._watching:
             for provider_id in config.providers:
                 self.look(provider_id)
@@ -114,22 +91,19 @@ class HealthWatch:
     def watch(self) -> None:
         """Begin to announce changes and to check; what is known by now was so before and is not announced."""
         self._watching = True
+        self._rounds.walk()
         for provider_id, patient in self._patients.items():
             patient.announced = self.report(provider_id).level
-            self._begin(provider_id, patient)
+            self._begin(provider_id)
 
     async def close(self) -> None:
-        """Check no more. What is under way is stopped."""
-        self._watching, self._closed = False, True
-        for patient in self._patients.values():
-            self._dismiss(patient)
-        await asyncio.gather(*self._checks, return_exceptions=True)
+        """Announce nothing and check no more. What is under way is stopped."""
+        self._watching = False
+        await self._rounds.close()
 
-    @staticmethod
-    def _dismiss(patient: _Patient) -> None:
-        patient.rest()
-        if patient.check is not None:
-            patient.check.cancel()
+    def _begin(self, provider_id: str) -> None:
+        unknown = self._patients[provider_id].checked is None and self._recent(provider_id).newest is None
+        self._rounds.begin(provider_id, unknown=unknown)
 
     # --- judging -------------------------------------------------------------------------------------
 
@@ -172,7 +146,7 @@ class HealthWatch:
         before, patient.announced = patient.announced, report.level
         if before is not report.level:
             if report.level is not Level.HEALTHY and before in (Level.HEALTHY, Level.UNKNOWN):
-                self._begin(provider_id, patient)
+                self._begin(provider_id)
             self._bus(HealthChanged(provider_id, before, report.level, report.reason))
 
     def report(self, provider_id: str) -> HealthReport:
@@ -233,23 +207,13 @@ class HealthWatch:
     # --- checking ------------------------------------------------------------------------------------
 
     async def check(self, provider_id: str) -> Failure | None:
-        """Ask a provider how it is; return what is wrong. Who comes while it is being asked hears the same answer.
+        """Ask a provider how it is; return what is wrong: what the check met, else what it cannot meet (no credit, say).
 
-        That is what the check met, else what makes a provider unhealthy that a check does not meet: no credit, say. One that is switched off, or to which nothing may be sent, is not asked. Raises `KeyError` for one that is not
-        there.
+        One that is switched off, or to which nothing may be sent, is not asked: then it was "cancelled". Raises
+        `KeyError` for one that is not there.
         """
         patient = self._patients[provider_id]
-        why_not = self._why_not(self._config.providers[provider_id])
-        if why_not is not None:
-            return _not_asked(why_not)
-        check = self._start(provider_id, patient)
-        try:
-            return await asyncio.shield(check) or self._unmet(provider_id, patient)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if check.cancelled() and not (task is not None and task.cancelling()):
-                return _not_asked("stopped")
-            raise
+        return await self._rounds.check(provider_id) or self._unmet(provider_id, patient)
 
     def _unmet(self, provider_id: str, patient: _Patient) -> Failure | None:
         """Return why a provider is unhealthy whose check went well."""
@@ -264,88 +228,9 @@ class HealthWatch:
         )
         return Failure(cls, Phase.SENT, detail, FailureScope.PROVIDER, billed=Billed.NO)
 
-    def _start(self, provider_id: str, patient: _Patient) -> asyncio.Task[Failure | None]:
-        if patient.check is None:
-            patient.check = asyncio.create_task(self._ask(provider_id, patient))
-            self._checks.add(patient.check)
-            patient.check.add_done_callback(self._checks.discard)
-        return patient.check
-
-    def _why_not(self, provider: ProviderConfig) -> str | None:
-        if self._closed:
-            return "stopping"
-        if not provider.enabled:
-            return "switched off"
-        if self._config.local_only and not any(model.local for model in provider.models):
-            return "local only: nothing is sent to other hosts"
-        return None
-
-    def _begin(self, provider_id: str, patient: _Patient) -> None:
-        """Plan the first check, or the first after a change."""
-        patient.interval = self._config.health_interval
-        if patient.interval is None:
-            patient.rest()
-            return
-        soon = max(patient.interval * _SOON, _SHORTEST)
-        if patient.checked is None and self._recent(provider_id).newest is None:
-            soon = min(soon, _FIRST_SECONDS)
-        self._plan(provider_id, patient, soon)
-
-    def _plan(self, provider_id: str, patient: _Patient, seconds: float) -> None:
-        patient.rest()
-        if self._watching:
-            jittered = seconds * (1 - _JITTER + 2 * _JITTER * self._chance())
-            patient.timer = asyncio.get_running_loop().call_later(jittered, self._due, provider_id, patient)
-
-    def _due(self, provider_id: str, patient: _Patient) -> None:
-        patient.timer = None
-        if patient.check is None and self._why_not(self._config.providers[provider_id]) is None:
-            newest = self._recent(provider_id).newest
-            silent = newest is None or not newest.ok or newest.when < self._clock.now() - (patient.interval or 0.0)
-            if silent or self.report(provider_id).level is not Level.HEALTHY:
-                self._start(provider_id, patient)
-                return
-        self.look(provider_id)
-        self._next(provider_id, patient)
-
-    def _next(self, provider_id: str, patient: _Patient) -> None:
-        interval = self._config.health_interval
-        if interval is None:
-            return
-        if self.report(provider_id).level is Level.HEALTHY:
-            patient.interval = min((patient.interval or interval) * _SLOWER, interval * _RAREST)
-        else:
-            patient.interval = max(interval * _SOON, min(_SHORTEST, interval))
-        self._plan(provider_id, patient, patient.interval)
-
-    async def _ask(self, provider_id: str, patient: _Patient) -> Failure | None:
-        try:
-            async with self._turn:
-                # The household may have changed its mind while others were asked.
-                why_not = self._why_not(self._config.providers[provider_id])
-                rejected = self._benches.rejected(provider_id)
-                failure = await self._probed(patient) if why_not is None else _not_asked(why_not)
-        finally:
-            patient.check = None
-        if why_not is None:
-            self._note(provider_id, patient, failure, rejected)
-        self._next(provider_id, patient)
-        return failure
-
-    async def _probed(self, patient: _Patient) -> Failure | None:
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await patient.client.probe()
-        except AttemptFailed as err:
-            return err.failure
-        except TimeoutError:
-            return Failure(FailureClass.TIMEOUT_CONNECT, Phase.SENT, "no answer in time", FailureScope.PROVIDER)
-        except Exception as err:  # a provider's own fault, ours or a plug-in's, must not end the watch
-            _LOGGER.exception("A provider could not be checked, for an unforeseen reason")
-            return Failure(FailureClass.UNKNOWN, Phase.SENT, type(err).__name__)
-        return None
-
-    def _note(self, provider_id: str, patient: _Patient, failure: Failure | None, rejected: Bench | None) -> None:
+    def note(self, provider_id: str, failure: Failure | None, rejected: Bench | None) -> None:
+        """Take what a check found, and announce what has changed."""
+        patient = self._patients[provider_id]
         now = self._clock.now()
         if failure is None:
             patient.checked = Checked(now, None)
