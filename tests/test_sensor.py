@@ -20,6 +20,7 @@ from custom_components.ai_router.providers.registry import KINDS
 from custom_components.ai_router.routing.failures import FailureClass
 from custom_components.ai_router.routing.health import REASONS
 from custom_components.ai_router.routing.money import to_dollars
+from custom_components.ai_router.routing.refusals import RequestFailed
 from custom_components.ai_router.sensor import POOL_SENSORS, PROVIDER_SENSORS, ROUTER_SENSORS, SHARED_SENSORS
 
 from .fakes.faults import Fault, How
@@ -304,6 +305,64 @@ async def test_requests_under_way_are_counted(hass: HomeAssistant, freezer: Froz
     assert shown(hass, "attic_requests_under_way").state == "0"
     assert shown(hass, "ai_router_requests_under_way").state == "0"
     assert float(shown(hass, "attic_latency").state) >= 30
+
+
+async def test_tokens_of_the_last_minute_stand_beside_their_limit(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """Under way they count what they claim, ended what the ledger has, also after a restart; then they go by themselves."""
+    slow = demo(ATTIC, "Attic", prices=FREE, options={"latency": 10}, tokens_per_minute=9_000)
+    entry = await move_in(hass, freezer, slow, demo(CLOUD, "Cloud", options={"latency": 0}))
+
+    def tokens(name: str) -> tuple[str, int | None]:
+        state = shown(hass, f"{name}_tokens_in_the_last_minute")
+        assert state.attributes["unit_of_measurement"] == "tokens"
+        return state.state, state.attributes["limit"]
+
+    assert (tokens("attic"), tokens("cloud")) == (("0", 9_000), ("0", None))
+    asking = asyncio.create_task(ask(entry, ATTIC, "a few words"))
+    await pass_time(hass, freezer)
+    (ticket,) = entry.runtime_data.router.admission.open_tickets
+    assert ticket.tokens > 1_000  # what a question may get for an answer
+    assert tokens("attic") == (str(ticket.tokens), 9_000)
+
+    await pass_time(hass, freezer, 10)
+    await asking
+    for number in range(3):
+        await ask(entry, CLOUD, "word " * (number + 1))
+    await pass_time(hass, freezer)
+    await entry.runtime_data.ledger.flush()
+    rows = await entry.runtime_data.ledger.usage("2026-11-21", "2026-11-21", ["provider_id"])
+    used = {row.key[0]: row.input_tokens + row.output_tokens for row in rows}
+    assert 0 < used[ATTIC] < used[CLOUD] < ticket.tokens
+    assert (tokens("attic"), tokens("cloud")) == ((str(used[ATTIC]), 9_000), (str(used[CLOUD]), None))
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await pass_time(hass, freezer)
+    assert (tokens("attic"), tokens("cloud")) == ((str(used[ATTIC]), 9_000), (str(used[CLOUD]), None))
+
+    await pass_time(hass, freezer, 47)  # nobody asks anything; the first began a minute ago
+    assert (tokens("attic"), tokens("cloud")) == (("0", 9_000), (str(used[CLOUD]), None))
+    await pass_time(hass, freezer, 15)
+    assert tokens("cloud") == ("0", None)
+
+
+async def test_a_limit_of_tokens_that_is_used_up_still_is_after_a_restart(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    few = demo(ATTIC, "Attic", prices=FREE, options={"latency": 0}, tokens_per_minute=1_600)
+    entry = await move_in(hass, freezer, few)
+    prompt = "word " * 400
+    await ask(entry, ATTIC, prompt)
+    before = entry.runtime_data.router.limits(ATTIC)
+    assert before[0].used > 400
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+
+    assert entry.runtime_data.router.limits(ATTIC) == before
+    with pytest.raises(RequestFailed) as refused:
+        await ask(entry, ATTIC, prompt)
+    assert refused.value.bucket == before[0].key
 
 
 # --- translations and icons ----------------------------------------------------------------------

@@ -3,19 +3,22 @@
 import json
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
 from custom_components.ai_router.providers.demo import CHAT_MODEL
 from custom_components.ai_router.routing.breaker import BreakerState
+from custom_components.ai_router.routing.budgets import MoneyBucket
 from custom_components.ai_router.routing.failures import FailureClass
 from custom_components.ai_router.routing.model import Target
+from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.tickets import BucketKey, Scope, Unit, Window
 from custom_components.ai_router.settings import fingerprint
 
 from .actions.calling import call
@@ -99,13 +102,41 @@ async def test_all_of_it_is_there_after_a_restart(
     assert json.loads(json.dumps(again.memory.state())) == known
 
 
+async def test_a_budget_of_which_too_little_is_left_stays_used_up(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
+) -> None:
+    paid = demo(ATTIC, "Attic", prices=("0", "1000"), options={"latency": 0})
+    entry = await move_in(hass, freezer, paid, budget_day="0.3", max_tokens=100)
+    with suppress(RequestFailed):
+        for _ in range(30):
+            await ask(entry, ATTIC, "word " * 100)
+    assert bucket(entry).turned_away
+    await pass_time(hass, freezer, 6)
+    alerts = async_capture_events(hass, "ai_router_budget_exceeded")
+    assert on_disk(hass_storage)["turned_away"]
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+
+    assert bucket(entry).used_up
+    with pytest.raises(RequestFailed):
+        await ask(entry, ATTIC)
+    await hass.async_block_till_done()
+    assert not alerts, "it was told before"
+    freezer.tick(86_400)
+    assert not bucket(entry).used_up
+
+
+def bucket(entry: MockConfigEntry) -> MoneyBucket:
+    return entry.runtime_data.router.admission.money(BucketKey(Scope.ROUTER, "", Window.DAY, Unit.MONEY))
+
+
 @pytest.mark.parametrize(
     ("version", "stored"),
     [
         (1, {"learned": {"strategies": {"fastest": 1}, "usual": 5}}),
         (1, {"learned": {}}),
-        (1, {"learned": 5, "experiments": [[1]], "breakers": [[ATTIC]]}),
-        (1, {"benches": [[ATTIC, None, "of a later version", "", 0.0, None, fingerprint(QUICK)]], "breakers": 5}),
+        (1, {"learned": 5, "experiments": [[1]], "breakers": [[ATTIC]], "turned_away": [5]}),
+        (1, {"benches": [[ATTIC, None, "of a later version", "", 0.0, None, fingerprint(QUICK.data)]], "breakers": 5}),
         (1, 5),
         (9, {"of": "a later version"}),
     ],

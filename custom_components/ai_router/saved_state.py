@@ -1,4 +1,4 @@
-"""What is kept over a restart beside the ledger: open breakers, benches, experiments, and what was learned."""
+"""What is kept over a restart beside the ledger: breakers, benches, used-up budgets, experiments, what was learned."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from .routing.benches import Bench
 from .routing.breaker import OpenPeriod
 from .routing.failures import FailureClass
 from .routing.model import Target
-from .routing.ports import Benched, BreakerMoved, CoreEvent, RequestEnded, Unbenched
+from .routing.ports import Benched, BreakerMoved, BudgetCrossed, CoreEvent, RequestEnded, Unbenched
 from .routing.router import Router
 
 _LOGGER = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class SavedState:
         parts: dict[str, Callable[[Any], None]] = {
             "breakers": self._restore_breakers,
             "benches": self._restore_benches,
+            "turned_away": self._router.admission.budgets.restore_turned_away,
             "experiments": self._router.experiments.restore,
             "learned": self._router.memory.restore,
         }
@@ -82,7 +83,7 @@ class SavedState:
     @callback
     def hear(self, event: CoreEvent) -> None:
         """Take an event of the core."""
-        if isinstance(event, BreakerMoved | Benched | Unbenched):
+        if isinstance(event, BreakerMoved | Benched | BudgetCrossed | Unbenched):
             self.save_soon()
         elif isinstance(event, RequestEnded):
             self._learned = self._learned or bool(event.attempts)
@@ -118,6 +119,7 @@ class SavedState:
                 # Whether a key can be read is seen anew at every start.
                 if key[0] in providers and not bench.unread
             ],
+            "turned_away": router.admission.budgets.turned_away(),
             "experiments": router.experiments.state(),
             "learned": router.memory.state(),
         }

@@ -222,6 +222,12 @@ PROVIDER_SENSORS: tuple[StatusSensorDescription[ProviderStatus], ...] = (
         attributes_fn=lambda status: {"limit": status.requests_limit},
     ),
     StatusSensorDescription(
+        key="tokens_last_minute",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda status: status.tokens_per_minute,
+        attributes_fn=lambda status: {"limit": status.tokens_limit},
+    ),
+    StatusSensorDescription(
         key="latency",
         device_class=SensorDeviceClass.DURATION,
         state_class=SensorStateClass.MEASUREMENT,

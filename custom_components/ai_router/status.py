@@ -57,6 +57,8 @@ class ProviderStatus:
     budgets: Mapping[Window, Decimal]
     requests_per_minute: int
     requests_limit: int | None
+    tokens_per_minute: int
+    tokens_limit: int | None
     limited: tuple[str, ...]
     own_requests: RateWindow | None
     own_tokens: RateWindow | None
@@ -112,6 +114,7 @@ def _money(router: Router, keys: tuple[BucketKey, ...], shown: float) -> Money:
     settled = {Window.DAY: 0, Window.MONTH: 0, Window.TOTAL: 0}
     used: list[float] = []
     left: list[int] = []
+    used_up = False
     for key in keys:
         bucket = admission.money(key)
         account, limit = bucket.account, bucket.limit
@@ -119,6 +122,7 @@ def _money(router: Router, keys: tuple[BucketKey, ...], shown: float) -> Money:
         if limit is not None:
             used.append(round(100 * account.settled / limit, 1) if limit else 100.0)
             left.append(max(0, limit - account.settled))
+            used_up = used_up or bucket.used_up
     return Money(
         today=to_dollars(settled[Window.DAY]),
         month=to_dollars(settled[Window.MONTH]),
@@ -127,7 +131,7 @@ def _money(router: Router, keys: tuple[BucketKey, ...], shown: float) -> Money:
         month_since=dt_util.utc_from_timestamp(calendar.bounds(Window.MONTH, shown)[0]),
         budget_used=max(used, default=None),
         budget_left=to_dollars(min(left)) if left else None,
-        exceeded=0 in left,
+        exceeded=0 in left or used_up,
     )
 
 
@@ -155,6 +159,8 @@ def _provider_status(
         budgets={budget.window: to_dollars(budget.limit) for budget in provider.budgets},
         requests_per_minute=admission.requests_last_minute(provider.id),
         requests_limit=provider.requests_per_minute,
+        tokens_per_minute=admission.tokens_last_minute(provider.id),
+        tokens_limit=provider.tokens_per_minute,
         limited=tuple(
             f"{status.key.unit} {status.key.window}"
             for status in router.limits(provider.id)

@@ -12,8 +12,8 @@ from custom_components.ai_router.routing.money import FREE, to_picodollars
 from custom_components.ai_router.routing.outcome import Reply
 from custom_components.ai_router.routing.ports import BudgetCrossed, Spending
 from custom_components.ai_router.routing.refusals import RefusalCode, RequestFailed
-from custom_components.ai_router.routing.request import Bounds, Caller
-from custom_components.ai_router.routing.tickets import Scope, Window
+from custom_components.ai_router.routing.request import Bounds, Caller, Pins
+from custom_components.ai_router.routing.tickets import BucketKey, Scope, Unit, Window
 
 from .simulation import Home, LoopClock, ScriptedProvider, ask, prices, provider, run
 
@@ -187,6 +187,62 @@ def test_a_mark_that_is_set_below_what_is_spent_is_told_of() -> None:
         await answered(home, 5)
         home.configure(paid, budgets=budgets, alert_at=0.4)
         assert told(home) == [(Scope.ROUTER, False, 10)]
+
+    run(main)
+
+
+@pytest.mark.parametrize(("cents", "spent", "used_up"), [(7.5, 7, True), (1.9, 1, True), (0.5, 0, False)])
+def test_a_budget_is_used_up_once_nothing_more_fits_into_it(cents: float, spent: int, used_up: bool) -> None:
+    async def main(clock: LoopClock) -> None:
+        limit = int(cents * CENT)
+        paid = provider("a", ScriptedProvider(), prices=CENTS_EACH)
+        home = Home(clock, paid, budgets=(Budget(Window.DAY, limit),), alert_at=1.0)
+        bucket = home.router.admission.money(BucketKey(Scope.ROUTER, "", Window.DAY, Unit.MONEY))
+        assert await answered(home, spent) == spent
+        assert (bucket.used_up, told(home)) == (False, [])
+
+        for _ in range(2):
+            home.router.plan(ask())
+            assert (bucket.used_up, told(home)) == (False, []), "a plan is no request"
+        assert await answered(home, 3) == 0
+        assert (bucket.used_up, len(told(home))) == (used_up, int(used_up))
+
+        home.configure(paid, budgets=(Budget(Window.DAY, limit + CENT // 4),), alert_at=1.0)
+        assert (bucket.used_up, told(home)) == (False, [])
+        await asyncio.sleep(86_400)
+        assert not bucket.used_up
+
+    run(main)
+
+
+def test_what_others_hold_does_not_use_a_budget_up() -> None:
+    async def main(clock: LoopClock) -> None:
+        slow = ScriptedProvider([5.0, "Hello", Usage(fresh_in=10, text_out=5), Finish.STOP])
+        # Half of what is held is left over.
+        paid = provider("a", slow, prices=prices(output_usd=10.0, per_request=CENT))
+        home = Home(clock, paid, budgets=(Budget(Window.DAY, int(8.5 * CENT)),), alert_at=1.0)
+        bucket = home.router.admission.money(BucketKey(Scope.ROUTER, "", Window.DAY, Unit.MONEY))
+        assert await answered(home, 5) == 5
+        both = await asyncio.gather(*(home.router.process(ask()) for _ in range(2)), return_exceptions=True)
+        assert [type(each) for each in both] == [Reply, RequestFailed]
+        assert (bucket.used_up, told(home)) == (False, [])
+
+        assert await answered(home, 3) == 1
+        assert (bucket.used_up, len(told(home))) == (True, 1)
+
+    run(main)
+
+
+def test_a_request_that_is_too_large_for_a_budget_does_not_use_it_up() -> None:
+    async def main(clock: LoopClock) -> None:
+        paid = provider("a", ScriptedProvider(), prices=CENTS_EACH)
+        dear = provider("b", ScriptedProvider(), prices=prices(per_request=8 * CENT), priority=-1)
+        home = Home(clock, paid, dear, budgets=(Budget(Window.DAY, 10 * CENT),), alert_at=1.0)
+        await answered(home, 4)
+
+        assert await answered(home, 1, pins=Pins(providers=("b",))) == 0
+
+        assert told(home) == []
 
     run(main)
 

@@ -60,6 +60,8 @@ def samples(marks: str, latency: float = 1.0) -> list[Sample]:
         ({"checked": Checked(0.0, DEAD, 1), "samples": samples("+")}, (Level.DEGRADED, "network")),
         ({"checked": Checked(0.0, DEAD, 2), "samples": samples("+")}, (Level.UNHEALTHY, "network")),
         ({"checked": Checked(0.0, SLOW_DOWN, 9)}, (Level.DEGRADED, "rate_limit")),
+        ({"checked": Checked(0.0, DEAD, 1), "samples": samples("-----")}, (Level.UNHEALTHY, "failing")),
+        ({"checked": Checked(0.0, SLOW_DOWN, 9), "samples": samples("-----")}, (Level.UNHEALTHY, "failing")),
         ({"benches": {None: bench(FailureClass.CREDENTIAL)}}, (Level.UNHEALTHY, "credential")),
         ({"benches": {None: bench(FailureClass.RATE_LIMIT, 9.0)}}, (Level.DEGRADED, "rate_limit")),
         ({"benches": {"m": bench(FailureClass.MODEL_MISSING)}}, (Level.DEGRADED, "model_missing")),

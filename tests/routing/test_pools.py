@@ -66,7 +66,7 @@ def test_a_pool_is_its_members_and_no_pool_is_all_providers() -> None:
         assert [each.target for each in plan.candidates] == [Target("b", "n")]
         assert {each.why for each in plan.left_out} == {Why.NOT_IN_POOL}
         assert {each.target for each in plan.left_out} == {("a", "m"), ("b", "m"), ("c", "m")}
-        assert await asked(home, "empty") == "no_capable_target"
+        assert await asked(home, "empty") == "empty_pool"
         assert await asked(home, "p") == "p: c"
         assert await asked(home, None) == "None: c"
 
@@ -246,7 +246,8 @@ def test_a_hold_that_does_not_fit_hands_over_too_and_a_soft_budget_only_warns() 
         assert [await asked(home, "soft") for _ in range(3)] == ["soft: paid"] * 3
         crossed = [event for event in home.events if isinstance(event, BudgetCrossed)]
         assert [(event.bucket.scope, event.bucket.id, event.exceeded) for event in crossed] == [
-            (Scope.POOL, "soft", True)
+            (Scope.POOL, "p", True),
+            (Scope.POOL, "soft", True),
         ]
 
     run(main)

@@ -10,7 +10,16 @@ import pytest
 
 from custom_components.ai_router.routing.budgets import Budget
 from custom_components.ai_router.routing.cache import CacheSettings, CacheUse
-from custom_components.ai_router.routing.call import Call, Event, Finish, Finished, TextDelta, Usage
+from custom_components.ai_router.routing.call import (
+    Call,
+    Event,
+    Finish,
+    Finished,
+    Opened,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
 from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, Phase
 from custom_components.ai_router.routing.model import (
     Capability,
@@ -711,5 +720,30 @@ def test_10_000_random_cancels_over_equal_requests_leave_nothing_behind() -> Non
         with contextlib.suppress(RequestFailed):
             await home.router.process(cold("d"))
         nothing_left(home)
+
+    run(main)
+
+
+class Thinker(ScriptedProvider):
+    """Thinks before it speaks."""
+
+    @override
+    async def attempt(self, call: Call) -> AsyncGenerator[Event]:
+        self.calls.append(call)
+        yield Opened()
+        yield ThinkingDelta("Hm.")
+        yield ThinkingDelta("", "signed")
+        yield TextDelta("Yes")
+        yield Finished(Finish.STOP)
+
+
+def test_whoever_listens_to_one_who_did_not_hears_the_thoughts_too() -> None:
+    async def main(clock: LoopClock) -> None:
+        client = Thinker()
+        home = Home(clock, provider("a", client, prices=PRICE))
+        _, (heard, _) = await asyncio.gather(home.router.process(cold()), stream(home, cold()))
+        said = [ThinkingDelta("Hm."), ThinkingDelta("", "signed"), TextDelta("Yes")]
+        assert [event for event in heard if event in said] == said
+        assert len(client.calls) == 1
 
     run(main)

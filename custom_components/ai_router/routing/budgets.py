@@ -98,6 +98,15 @@ class MoneyBucket(Bucket):
         return self.budget is not None and self.budget.hard
 
     @property
+    def used_up(self) -> bool:
+        """Whether spending has reached the limit, or what is left was too little for a request.
+
+        A budget of nothing is a choice, not something that happened.
+        """
+        account, limit = self.account, self.limit
+        return bool(limit) and (account.exceeded or account.settled >= (limit or 0))
+
+    @property
     def headroom(self) -> Picodollars | None:
         """What may still be held; None is without limit. Negative after an overrun."""
         budget = self.budget
@@ -149,6 +158,25 @@ class MoneyBucket(Bucket):
             account.alerted = True
             return Crossing.ALERT
         return None
+
+    def turn_away(self) -> bool:
+        """Note that what is left was too little for a request; say whether that, newly, has used the budget up.
+
+        A hold is the most that a request may cost, so a hard budget is hardly ever spent to the last cent. Before half
+        of it is spent, though, it is the request that is too large; and what others hold may be left over yet.
+        """
+        budget, account = self.budget, self.account
+        if budget is None or not budget.hard or account.exceeded or account.held:
+            return False
+        if not 0 < budget.limit <= 2 * account.settled:
+            return False
+        account.alerted = account.exceeded = True
+        return True
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether the budget is used up by that alone: what is spent does not tell it."""
+        return self.account.exceeded and self.account.settled < (self.limit or 0)
 
     def set_budget(self, budget: Budget | None) -> None:
         """Take another limit; what has been warned of under the old one may be warned of again."""

@@ -1,9 +1,8 @@
 """What the household has set, as the core sees it: plain values, compared to find what changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, time, tzinfo
-from itertools import chain
 from typing import NamedTuple
 
 from .breaker import DEFAULT_BREAKER, BreakerSettings
@@ -11,8 +10,9 @@ from .budgets import AtCap, Budget
 from .cache import DEFAULT_CACHE, CacheSettings
 from .call import DEFAULT_TIMEOUTS, Timeouts
 from .health import DEFAULT_HEALTH, HealthSettings
-from .model import Capability, Model, Op
+from .model import Capability, Model, Op, Target
 from .money import Picodollars
+from .plans import Why
 from .ports import Provider
 from .request import NO_BOUNDS, Bounds
 from .retries import DEFAULT_BACKOFF, DEFAULT_RETRIES, Backoff, RetrySettings
@@ -58,6 +58,17 @@ class ProviderConfig:
     picture_tokens: PictureTokens | None = field(default=None, repr=False)
 
 
+class WaitingProvider(NamedTuple):
+    """A provider without a client: `why` is what it waits for. The rest is as in `ProviderConfig`."""
+
+    id: str
+    name: str
+    models: tuple[Model, ...]
+    why: Why
+    enabled: bool = True
+    users: frozenset[str] | None = None
+
+
 class Member(NamedTuple):
     """One provider of a pool, with one of its models or (`model_id` None) all of them, and its share of the traffic."""
 
@@ -83,6 +94,11 @@ class PoolConfig(NamedTuple):
     local_only: bool = False
     bounds: Bounds = NO_BOUNDS
     budgets: tuple[Budget, ...] = ()
+
+    def has(self, target: Target) -> bool:
+        """Say whether a target is a member, by itself or as one of a provider's."""
+        provider_id, model_id = target
+        return any(each.provider_id == provider_id and each.model_id in (None, model_id) for each in self.members)
 
 
 class Conditions(NamedTuple):
@@ -131,6 +147,7 @@ class RuleConfig(NamedTuple):
 class RouterConfig:
     """The router's own settings and all providers, in the household's order.
 
+    `waiting` are those that cannot be asked at all until something is mended.
     `unknown_price_hold` is reserved for a call whose price is not known; None refuses such calls. Budgets of users are
     keyed by user id, `EACH_USER` is everybody's own where nothing else is set. `alert_at` is the share of a budget at
     which it warns. Holds far from a limit are what the task usually needs, unless `worst_case` is set. At most `queue_size` requests wait for a limit,
@@ -142,6 +159,7 @@ class RouterConfig:
     """
 
     providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
+    waiting: Mapping[str, WaitingProvider] = field(default_factory=dict)
     pools: Mapping[str, PoolConfig] = field(default_factory=dict)
     rules: tuple[RuleConfig, ...] = ()
     users: frozenset[str] | None = None
@@ -170,13 +188,3 @@ class RouterConfig:
     cache: CacheSettings = DEFAULT_CACHE
     zone: tzinfo = UTC
     week_start: int = 0
-
-    def all_budgets(self) -> Iterator[Budget]:
-        """Return every budget that there is, whoever's it is."""
-        return chain(
-            self.budgets,
-            *(provider.budgets for provider in self.providers.values()),
-            *(pool.budgets for pool in self.pools.values()),
-            *self.user_budgets.values(),
-            *self.label_budgets.values(),
-        )

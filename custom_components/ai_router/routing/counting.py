@@ -8,7 +8,7 @@ from .model import Target
 from .offers import Ask, Offer
 from .planner import Planner
 from .ports import Counter
-from .refusals import RefusalCode, RequestFailed
+from .refusals import RefusalCode, RequestFailed, for_good
 from .request import Request
 from .usual import Usual
 
@@ -35,8 +35,9 @@ async def count_tokens(planner: Planner, usual: Usual, ask: Ask) -> Counted:
         return Counted(offer.lane.target, tokens, exact=True)
     target = next(planner.able(ask), None) if offer is None else offer.lane.target
     if target is None:
-        code = RefusalCode.NO_CAPABLE_TARGET if planner.fleet.lanes else RefusalCode.NO_PROVIDER
-        raise RequestFailed(code, ask.request.id, draft.plan())
+        plan = draft.plan()
+        code = RefusalCode.NO_PROVIDER if planner.fleet.bare else for_good(plan, within=ask.within)
+        raise RequestFailed(code, ask.request.id, plan)
     return Counted(target, usual.expected(target, ask.size), exact=False)
 
 

@@ -17,7 +17,7 @@ from .offers import Ask, Offer
 from .planner import Draft, Planner
 from .plans import Because, LeftOut, Plan, Reason, Why
 from .ports import Clock
-from .refusals import RefusalCode, RequestFailed
+from .refusals import RefusalCode, RequestFailed, for_good
 from .retries import RetryBudget
 from .tickets import BucketKey, Granted, Refused, Ticket, Unit
 from .trip import Trip
@@ -114,6 +114,7 @@ class Dispatcher:
                 if refused.bucket is None and waited_for:
                     refused = Refused(slots_key(waited_for[0].lane.provider.id), self._clock.now())
                 self._note_refused(draft, draft.offers)
+            self._tell_used_up(draft)
             if trip.plan is None:
                 trip.plan = self.planner.plan(draft)
             found = await self._wait(trip, draft, refused)
@@ -128,6 +129,7 @@ class Dispatcher:
         if granted.place:
             self._note_refused(draft, draft.offers[: granted.place])
             del draft.offers[: granted.place]
+        self._tell_used_up(draft)
         trip.others_left = len(draft.offers) > 1
         if trip.plan is None:
             trip.plan = self.planner.plan(draft)
@@ -164,6 +166,12 @@ class Dispatcher:
             if refused is not None and refused.bucket is not None:
                 why = Why.OVER_BUDGET if refused.bucket.unit is Unit.MONEY else Why.LIMITED
                 draft.left_out.append(LeftOut(offer.lane.target, why, refused.free_at, refused.bucket))
+
+    def _tell_used_up(self, draft: Draft) -> None:
+        """Tell of the budgets that kept a target from a request which is sent, not only planned."""
+        for left_out in draft.left_out:
+            if left_out.why is Why.OVER_BUDGET and left_out.bucket is not None:
+                self._admission.budgets.turn_away(left_out.bucket)
 
     def _worth_waiting(self, refused: Refused, left: float) -> float | None:
         """Return how long to wait in line (seconds); None where it is not worth it.
@@ -262,28 +270,31 @@ class Dispatcher:
     def _no_target(self, trip: Trip, draft: Draft, refused: Refused | None) -> RequestFailed:
         if trip.ask.refused is not None:
             return trip.refuse(trip.ask.refused)
-        if not self.planner.fleet.lanes:
+        if self.planner.fleet.bare:
             return trip.refuse(RefusalCode.NO_PROVIDER)
         if trip.unpaid_only:
             return trip.refuse(RefusalCode.LEDGER_UNAVAILABLE)
         if trip.attempts:
             return trip.refuse(RefusalCode.ALL_FAILED)
+        # What keeps them back now, which need not be what did before the wait.
+        trip.plan = self.planner.plan(draft)
         for why, code in _DYNAMIC:
             kept = [left_out for left_out in draft.left_out if left_out.why is why]
             if kept:
                 first = min(kept, key=lambda left_out: inf if left_out.free_at is None else left_out.free_at)
                 bucket = self._pause(kept, first.free_at) or first.bucket or (refused.bucket if refused else None)
                 return trip.refuse(code, bucket=bucket, free_at=first.free_at)
-        return trip.refuse(RefusalCode.NO_CAPABLE_TARGET)
+        return trip.refuse(for_good(trip.plan, within=trip.ask.within))
 
     def _pause(self, kept: list[LeftOut], free_at: float | None) -> BucketKey | None:
         """Name the pause that ends first, if it is a provider's pause that is waited for."""
         now = self._clock.now()
-        for target, why, until, _ in kept:
-            if why is Why.LIMITED and until == free_at:
-                benches = self._benches.of_provider(target.provider_id, now)
-                for model_id in (None, target.model_id):
+        for each in kept:
+            if each.why is Why.LIMITED and each.free_at == free_at:
+                provider_id = each.target.provider_id
+                benches = self._benches.of_provider(provider_id, now)
+                for model_id in (None, each.target.model_id):
                     bench = benches.get(model_id)
-                    if bench is not None and bench.resting and bench.until == until:
-                        return pause_key(target.provider_id, model_id)
+                    if bench is not None and bench.resting and bench.until == free_at:
+                        return pause_key(provider_id, model_id)
         return None

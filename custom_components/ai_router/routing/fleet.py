@@ -7,10 +7,13 @@ change (breakers, counters) is kept elsewhere under the target's key.
 from collections.abc import Iterator, Mapping
 
 from .budgets import Budget
-from .config import EACH_USER, Member, PoolConfig, ProviderConfig, RouterConfig
+from .config import EACH_USER, Member, PoolConfig, ProviderConfig, RouterConfig, WaitingProvider
 from .model import Capability, Model, Target
 from .request import Caller
 from .tickets import BucketKey, Scope, Unit, Window
+
+# Stands for the models of a provider that waits because they cannot be read.
+_UNREAD = Model("")
 
 
 def requests_key(provider_id: str, window: Window = Window.MINUTE) -> BucketKey:
@@ -146,7 +149,7 @@ class Fleet:
     """The targets of one configuration, highest priority first, then in the household's order.
 
     Those of a `pool` come in the same way, its members in the order of the pool. `named_users` are all to whom a
-    provider is kept.
+    provider is kept, `waiting` the targets of providers that wait.
     """
 
     def __init__(self, config: RouterConfig) -> None:
@@ -161,11 +164,22 @@ class Fleet:
         self.pools: Mapping[str, tuple[Lane, ...]] = {
             pool.id: tuple(_pool_lanes(config, pool)) for pool in config.pools.values()
         }
-        self.named_users = frozenset(user for provider in config.providers.values() for user in provider.users or ())
+        known: list[ProviderConfig | WaitingProvider] = [*config.providers.values(), *config.waiting.values()]
+        self.named_users = frozenset(user for provider in known for user in provider.users or ())
+        self.waiting = tuple(
+            (provider, model, Target(provider.id, model.id))
+            for provider in config.waiting.values()
+            for model in provider.models or (_UNREAD,)
+        )
 
     def __iter__(self) -> Iterator[Lane]:
         """Iterate over the lanes in order."""
         return iter(self.lanes)
+
+    @property
+    def bare(self) -> bool:
+        """Whether the household has no provider at all."""
+        return not self.config.providers and not self.config.waiting
 
     def get(self, target: Target) -> Lane | None:
         """Return a target's lane, if it still exists."""

@@ -92,11 +92,11 @@ def judge(
         return Level.DEGRADED, next(iter(benches.values())).cls
     if breakers and BreakerState.CLOSED not in breakers:
         return Level.DEGRADED, PROBING
-    if told is not None:
+    traffic = _by_traffic(samples, settings) if samples else None
+    # One check in vain makes nobody better who does not answer anyway.
+    if told is not None and (traffic is None or traffic[0] is not Level.UNHEALTHY):
         return Level.DEGRADED, told
-    if samples:
-        return _by_traffic(samples, settings)
-    return (Level.UNKNOWN if checked is None else Level.HEALTHY), None
+    return traffic or ((Level.UNKNOWN if checked is None else Level.HEALTHY), None)
 
 
 def _by_traffic(samples: Sequence[Sample], settings: HealthSettings) -> Verdict:

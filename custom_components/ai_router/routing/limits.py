@@ -2,16 +2,19 @@
 
 Requests are counted in exact sliding windows. Tokens are claimed before an attempt from a bucket that refills
 continuously, and corrected after it: a longer answer leaves a debt that delays the next claim instead of being
-forgotten (token bucket as in RFC 2697, with debt). What is under way is counted in slots.
+forgotten (token bucket as in RFC 2697, with debt). So more than its limit may go through in one minute, twice as much
+after an idle one, but never in the long run. What is under way is counted in slots.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, override
 
 from .ports import Clock
 from .tickets import BucketKey
 
 _LONGEST_LOG = 10_000
+_MINUTE = 60.0
 
 
 class Bucket(Protocol):
@@ -108,7 +111,7 @@ class SlidingWindow(Limit):
     def reset(self) -> None:
         self._log.clear()
 
-    def restore(self, ages: list[float]) -> None:
+    def restore(self, ages: Sequence[float]) -> None:
         """Set the takes of an earlier run: how many seconds ago each was."""
         now = self._clock.monotonic()
         self._log.clear()
@@ -121,7 +124,7 @@ class TokenBucket(Limit):
     __slots__ = ("_at", "_clock", "_level", "_limit")
 
     def __init__(self, clock: Clock) -> None:
-        """Begin without limit: then it only counts what is claimed now."""
+        """Begin without limit: then it takes nothing."""
         self._clock = clock
         self._limit: int | None = None
         self._level = 0.0
@@ -147,9 +150,11 @@ class TokenBucket(Limit):
         """The tokens that may be claimed now; negative while a debt is paid off."""
         if self._limit is None:
             return float("inf")
-        now = self._clock.monotonic()
-        self._level = min(self._limit, self._level + (now - self._at) * self._limit / 60)
-        self._at = now
+        return self._refill(self._limit, self._clock.monotonic())
+
+    def _refill(self, limit: int, when: float) -> float:
+        self._level = min(limit, self._level + (when - self._at) * limit / _MINUTE)
+        self._at = when
         return self._level
 
     @override
@@ -160,7 +165,7 @@ class TokenBucket(Limit):
     def free_at(self, amount: int) -> float | None:
         if self._limit is None or amount > self._limit:
             return None
-        return self._clock.now() + max(0.0, amount - self.level) * 60 / self._limit
+        return self._clock.now() + max(0.0, amount - self.level) * _MINUTE / self._limit
 
     @override
     def take(self, amount: int) -> str:
@@ -185,6 +190,16 @@ class TokenBucket(Limit):
     def reset(self) -> None:
         self._level = float(self._limit or 0)
         self._at = self._clock.monotonic()
+
+    def restore(self, used: Sequence[tuple[float, int]]) -> None:
+        """Take the attempts of an earlier run, the oldest first: how many seconds ago each began, and its tokens."""
+        self.reset()
+        if self._limit is None or not used:
+            return
+        now = self._clock.monotonic()
+        self._at = now - used[0][0]
+        for age, tokens in used:
+            self._level = self._refill(self._limit, now - age) - tokens
 
 
 class Slots(Limit):

@@ -37,6 +37,7 @@ class Draft:
     broken: list[Offer]
     strategy: str
     rule: str | None = None
+    pool: str | None = None
     confidence: float = 0.0
     choices: dict[str | None, Choice] = field(default_factory=dict)
     reasons: dict[Target, tuple[Reason | str, ...]] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Draft:
             if claim.probe:
                 reasons = (*reasons, _PROBING)
             candidates.append(Candidate(claim.target, estimate, claim.hold, reasons))
-        return Plan(tuple(candidates), tuple(left_out), self.strategy, self.rule, self.confidence)
+        return Plan(tuple(candidates), tuple(left_out), self.strategy, self.rule, self.confidence, self.pool)
 
 
 class Hindsight(NamedTuple):
@@ -111,7 +112,7 @@ class Planner:
     def draft(self, ask: Ask, hindsight: Hindsight = NO_HINDSIGHT) -> Draft:
         """Filter, price and order the targets: those of the first pool, then those of each that is asked in its stead."""
         first = self._pools.first(ask)
-        draft = Draft([], [], [], self._strategy(first.pool, ask)[0], ask.rule)
+        draft = Draft([], [], [], self._strategy(first.pool, ask)[0], ask.rule, ask.pool)
         stop: Stop | None = first
         while stop is not None and ask.refused is None:
             scope = None if stop.pool is None else stop.pool.id
@@ -182,7 +183,7 @@ class Planner:
     def _is_at_cap(self, pool: PoolConfig | None) -> bool:
         if pool is None or not pool.budgets:
             return False
-        room = self._admission.headroom(pool_money(pool))
+        room = self._admission.budgets.headroom(pool_money(pool))
         return room is not None and room <= 0
 
     def plan(self, draft: Draft) -> Plan:
@@ -243,7 +244,9 @@ class Planner:
         if self._benches.is_unable(target, needs):
             return LeftOut(target, why_unable(needs & ~Capability.CHAT))
         bench = self._benches.of(target, now)
-        return None if bench is None else LeftOut(target, Why.LIMITED if bench.resting else Why.BENCHED, bench.until)
+        if bench is None:
+            return None
+        return LeftOut(target, Why.LIMITED if bench.resting else Why.BENCHED, bench.until, cls=bench.cls)
 
     def as_probe(self, offer: Offer) -> Offer:
         """Make an offer the one probe of a target whose breaker is not closed."""

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from .failures import FailureClass
 from .model import Target
 from .money import Picodollars
 from .tickets import BucketKey
@@ -37,6 +38,12 @@ class Why(StrEnum):
     LIMITED = "limited"
     OVER_BUDGET = "over_budget"
     LEDGER_DOWN = "ledger_down"
+    KIND_UNKNOWN = "kind_unknown"
+    UNUSABLE = "unusable"
+
+
+# The request itself did not mean these targets: nothing about them has to be mended.
+NOT_MEANT = frozenset({Why.EXCLUDED, Why.NOT_ASKED_FOR, Why.NOT_IN_POOL})
 
 
 class Because(StrEnum):
@@ -106,17 +113,20 @@ class LeftOut(NamedTuple):
     """A target that is not in the plan, and why.
 
     `free_at` (wall clock) where time alone mends it; `bucket` is the budget or limit that is used up, where one is.
+    `cls` is for what failure it is set aside, where it is.
     """
 
     target: Target
     why: Why
     free_at: float | None = None
     bucket: BucketKey | None = None
+    cls: FailureClass | None = None
 
 
 class Plan(NamedTuple):
     """The ordered targets for a request, and those left out.
 
+    `pool` is the id of the pool that the request goes to first, None is all providers.
     `rule` is the id of the rule that decided where, or else of the first one that tightened. `confidence` (0 to 1) is
     how likely the first target answers.
     """
@@ -126,3 +136,9 @@ class Plan(NamedTuple):
     strategy: str
     rule: str | None = None
     confidence: float = 1.0
+    pool: str | None = None
+
+    @property
+    def causes(self) -> tuple[LeftOut, ...]:
+        """Those left out that the request meant: what stands in its way."""
+        return tuple(each for each in self.left_out if each.why not in NOT_MEANT)

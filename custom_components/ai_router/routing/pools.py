@@ -4,12 +4,12 @@ A pool tightens what holds before it, for itself and for every pool that is aske
 way, so cyclic fallbacks end.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from .config import PoolConfig
+from .config import PoolConfig, ProviderConfig, WaitingProvider
 from .fleet import Fleet, Lane
-from .model import Capability, Target
+from .model import Capability, Model, Target
 from .offers import Ask
 from .plans import LeftOut, Why
 from .request import NO_BOUNDS, Bounds, Pins
@@ -159,6 +159,9 @@ class Pools:
                 own = terms.tighten(pool)
                 for lane in self._fleet.pools[each]:
                     reach.setdefault(lane.target, own)
+                for _, _, target in self._fleet.waiting:
+                    if pool.has(target):
+                        reach.setdefault(target, own)
                 for follower in (pool.fallback, pool.at_cap):
                     if follower is not None and follower not in seen:
                         seen.add(follower)
@@ -172,38 +175,53 @@ class Pools:
         unable: list[LeftOut] = []
         for lane in self._fleet.lanes if kind.pool is None else self._fleet.pools[kind.pool]:
             terms = NO_TERMS if within is None else within.get(lane.target)
-            why = Why.NOT_IN_POOL if terms is None else _why_not(lane, kind, local_only=terms.local_only)
+            why: Why | None = Why.NOT_IN_POOL
+            if terms is not None:
+                why = _why_not(lane.provider, lane.model, kind, local_only=terms.local_only)
             if why is None:
                 able.append(lane)
             else:
                 unable.append(LeftOut(lane.target, why))
+        unable += self._waiting(kind, within)
         if kind.pool is not None and kind.first:
             reach = self.reach(kind.pool)
             unable += (LeftOut(lane.target, Why.NOT_IN_POOL) for lane in self._fleet if lane.target not in reach)
         return Lanes(tuple(able), tuple(unable))
+
+    def _waiting(self, kind: _Kind, within: Mapping[Target, Terms] | None) -> Iterator[LeftOut]:
+        """Name what would be among the lanes if its provider did not wait."""
+        for provider, model, target in self._fleet.waiting:
+            if kind.pool is None or self._pools[kind.pool].has(target):
+                terms = NO_TERMS if within is None else within.get(target)
+                if terms is None:
+                    yield LeftOut(target, Why.NOT_IN_POOL)
+                else:
+                    why = _why_not(provider, model, kind, local_only=terms.local_only)
+                    yield LeftOut(target, why or provider.why)
 
 
 def _enter(pool: PoolConfig | None, terms: Terms, seen: frozenset[str]) -> Stop:
     return Stop(None, terms, seen) if pool is None else Stop(pool, terms.tighten(pool), seen | {pool.id})
 
 
-def _why_not(lane: Lane, kind: _Kind, *, local_only: bool) -> Why | None:
+def _why_not(provider: ProviderConfig | WaitingProvider, model: Model, kind: _Kind, *, local_only: bool) -> Why | None:
     """Say why a target can never take such a request, whatever the time; `local_only` is what its way asks besides."""
-    provider, model, pins = lane.provider, lane.model, kind.pins
+    pins = kind.pins
+    # First what the request itself does not mean: that is never what stands in its way.
+    if provider.id in pins.exclude:
+        return Why.EXCLUDED
+    if (
+        (pins.providers and provider.id not in pins.providers)
+        or (pins.models and pins.model_place(model.id) is None)
+        or (pins.targets and (provider.id, model.id) not in pins.targets)
+    ):
+        return Why.NOT_ASKED_FOR
     if not provider.enabled:
         return Why.DISABLED
     if provider.users is not None and kind.user is not None and kind.user not in provider.users:
         return Why.NOT_ALLOWED
     if kind.providers and provider.id not in kind.providers:
         return Why.RULED_OUT
-    if provider.id in pins.exclude:
-        return Why.EXCLUDED
-    if (
-        (pins.providers and provider.id not in pins.providers)
-        or (pins.models and pins.model_place(model.id) is None)
-        or (pins.targets and lane.target not in pins.targets)
-    ):
-        return Why.NOT_ASKED_FOR
     if (local_only or kind.local_only) and not model.local:
         return Why.NOT_LOCAL
     missing = kind.needs & ~model.caps

@@ -159,7 +159,7 @@ class Overrun(NamedTuple):
 
 
 class BudgetCrossed(NamedTuple):
-    """Spending has passed a budget's warning mark, or the budget itself (`exceeded`). Told once per window."""
+    """Spending has passed a budget's warning mark, or the budget is used up (`exceeded`). Told once per window."""
 
     bucket: BucketKey
     window_id: str

@@ -45,7 +45,7 @@ class Pricing:
         now = self._clock.now()
         bound, output, pictures = fit.size.bound, fit.output, fit.size.pictures
         budgets = (*lane.budgeted, *ask.money)
-        room = tighter(self._admission.headroom(budgets), fit.bounds.max_cost)
+        room = tighter(self._admission.budgets.headroom(budgets), fit.bounds.max_cost)
         hold = prices.worst(bound, output, now, pictures)
         take = hold
         if room is not None:
@@ -76,7 +76,7 @@ class Pricing:
         if self._config.worst_case or fit.bounds.max_cost is not None:
             return hold
         usual = self._usual.output(lane.target, ask.request.label)
-        if usual is None or not self._admission.is_far(budgets, hold):
+        if usual is None or not self._admission.budgets.is_far(budgets, hold):
             return hold
         size = fit.size
         input_tokens = min(size.bound, ceil(self._usual.expected(lane.target, size) * _MARGIN))
@@ -87,7 +87,7 @@ class Pricing:
         if goes_on is not AtCap.FREE and (goes_on is AtCap.REFUSE or not lane.model.local):
             if at_cap:
                 return LeftOut(lane.target, Why.OVER_BUDGET)
-            room = self._admission.headroom((*lane.budgeted, *ask.money))
+            room = self._admission.budgets.headroom((*lane.budgeted, *ask.money))
             if room is not None and room <= 0:
                 return self._too_dear(lane, ask, 1)
         claim = self._admission.claim(lane, 0, estimate.tokens)
@@ -98,7 +98,7 @@ class Pricing:
         hold = self._config.unknown_price_hold
         if hold is None:
             return LeftOut(lane.target, Why.PRICE_UNKNOWN)
-        room = tighter(self._admission.headroom((*lane.budgeted, *ask.money)), fit.bounds.max_cost)
+        room = tighter(self._admission.budgets.headroom((*lane.budgeted, *ask.money)), fit.bounds.max_cost)
         if room is not None and hold > room:
             return self._too_dear(lane, ask, hold)
         claim = self._admission.claim(lane, hold, estimate.tokens, extra=ask.money)

@@ -1,15 +1,16 @@
 """The limits of all providers: those the household has set, and those the providers tell of themselves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Set
 from math import inf
 
-from .call import RateWindow
+from .call import RateWindow, Usage
 from .config import ProviderConfig
 from .fleet import requests_key, slots_key, tokens_key, told_key
 from .limits import Bucket, Limit, LimitStatus, SlidingWindow, Slots, TokenBucket
 from .model import Target
 from .ports import Clock
-from .tickets import BucketKey, Ticket, Unit, Window
+from .tickets import BucketKey, Scope, Ticket, Unit, Window
+from .token_log import TokenLog
 from .told import Told
 
 _MINUTE = 60.0
@@ -68,17 +69,24 @@ class ProviderLimits:
         self._buckets = buckets
         self._told: dict[Target, list[BucketKey]] = {}
         self._ahead: dict[Target, _Ahead] = {}
+        self._logs: dict[str, TokenLog] = {}
         self._rates: dict[str, tuple[RateWindow, ...]] = {}
         self._providers: Mapping[str, ProviderConfig] = {}
 
     # --- what the household has set ------------------------------------------------------------------
 
-    def apply(self, providers: Mapping[str, ProviderConfig]) -> None:
-        """Take new limits; forget what was told of targets that are gone."""
+    def apply(self, providers: Mapping[str, ProviderConfig], busy: Set[str] = frozenset()) -> None:
+        """Take new limits; forget those of providers that are gone and not `busy`, and what targets told that are gone."""
         self._providers = providers
+        stay = providers.keys() | busy
+        limits = (key for key in self._buckets if key.scope is Scope.PROVIDER and key.unit is not Unit.MONEY)
+        for key in [key for key in limits if key.id not in stay]:
+            del self._buckets[key]
+        for gone in self._logs.keys() - stay:
+            del self._logs[gone]
         targets = {Target(each.id, model.id) for each in providers.values() for model in each.models}
-        for gone in self._told.keys() - targets:
-            self._forget(gone)
+        for target in self._told.keys() - targets:
+            self._forget(target)
         for provider_id in self._rates.keys() - providers.keys():
             del self._rates[provider_id]
         for provider in providers.values():
@@ -93,6 +101,7 @@ class ProviderLimits:
         if rate and provider.burst:
             burst.seconds = _MINUTE * provider.burst / rate
         self.tokens(provider.id).limit = provider.tokens_per_minute
+        self.token_log(provider.id)
         self.slots(provider.id).limit = provider.concurrent
 
     def requests(self, provider_id: str, window: Window = Window.MINUTE) -> SlidingWindow:
@@ -111,6 +120,13 @@ class ProviderLimits:
             bucket = self._buckets[key] = TokenBucket(self._clock)
         return bucket
 
+    def token_log(self, provider_id: str) -> TokenLog:
+        """Return the tokens of a provider's last minute, whether they are limited or not."""
+        log = self._logs.get(provider_id)
+        if log is None:
+            log = self._logs[provider_id] = TokenLog(self._clock, _MINUTE)
+        return log
+
     def slots(self, provider_id: str) -> Slots:
         """Return the slots of a provider: what is under way."""
         key = slots_key(provider_id)
@@ -119,17 +135,23 @@ class ProviderLimits:
             bucket = self._buckets[key] = Slots(self._clock)
         return bucket
 
-    def restore_requests(self, provider_id: str, started: Sequence[float]) -> None:
-        """Set a provider's requests of the last hour (wall clock)."""
+    def restore(self, provider_id: str, used: Iterable[tuple[float, int]]) -> None:
+        """Set a provider's attempts of the last hour, the oldest first: when each began (wall clock), and its tokens."""
         now = self._clock.now()
-        ages = [max(0.0, now - when) for when in started]
-        self.requests(provider_id, Window.HOUR).restore(ages)
-        self.requests(provider_id).restore([age for age in ages if age < _MINUTE])
+        ages = [(max(0.0, now - when), tokens) for when, tokens in used]
+        for window in (Window.HOUR, Window.MINUTE, Window.BURST):
+            requests = self.requests(provider_id, window)
+            requests.restore([age for age, _ in ages if age < requests.seconds])
+        self.tokens(provider_id).restore(ages)
+        self.token_log(provider_id).restore(ages)
 
     # --- what the providers tell ---------------------------------------------------------------------
 
     def sent(self, ticket: Ticket) -> None:
-        """Count an attempt that is granted; `answered` must follow."""
+        """Count an attempt that is granted; `settled` must follow."""
+        log = self._logs.get(ticket.target.provider_id)
+        if log is not None:
+            ticket.place = log.take(ticket.tokens)
         self._ahead.setdefault(ticket.target, _Ahead()).count(ticket, 1)
 
     def answered(self, ticket: Ticket) -> None:
@@ -141,6 +163,14 @@ class ProviderLimits:
         ahead.count(ticket, -1)
         if not ahead:
             del self._ahead[ticket.target]
+
+    def settled(self, ticket: Ticket, usage: Usage | None) -> None:
+        """Note that an attempt has ended. Tokens that nobody told of count nothing, as in the ledger."""
+        self.answered(ticket)
+        log = self._logs.get(ticket.target.provider_id)
+        if log is not None:
+            used = 0 if usage is None else usage.input_tokens + usage.output_tokens
+            log.settle(ticket.place, ticket.tokens, used)
 
     def hear(self, ticket: Ticket, rates: tuple[RateWindow, ...]) -> None:
         """Take what came with a provider's answer to an attempt."""
@@ -222,14 +252,17 @@ class ProviderLimits:
         found = [limit for each, limit in self._of(provider_id) if key in (None, each)]
         for limit in found:
             limit.reset()
+        if key in (None, tokens_key(provider_id)):
+            self.token_log(provider_id).reset()
         return bool(found)
 
     def forget(self, provider_id: str) -> None:
-        """Forget what a provider told, and its requests of the last minute: it is another one now."""
+        """Forget what a provider told, and its requests and tokens of the last minute: it is another one now."""
         self._rates.pop(provider_id, None)
         for target in [target for target in self._told if target.provider_id == provider_id]:
             self._forget(target)
         self.requests(provider_id).reset()
+        self.token_log(provider_id).reset()
 
 
 def _wait(free_at: float | None, now: float) -> float:

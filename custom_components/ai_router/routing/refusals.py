@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from .failures import Failure
 from .outcome import Attempt
-from .plans import Plan
+from .plans import Plan, Why
 from .tickets import BucketKey
 
 
@@ -17,7 +17,9 @@ class RefusalCode(StrEnum):
     UNKNOWN_POOL = "unknown_pool"
     UNKNOWN_STRATEGY = "unknown_strategy"
     UNREADABLE_TEXT = "unreadable_text"
+    EMPTY_POOL = "empty_pool"
     NO_CAPABLE_TARGET = "no_capable_target"
+    TOO_EXPENSIVE = "too_expensive"
     OVER_BUDGET = "over_budget"
     LIMITED = "limited"
     ALL_DOWN = "all_down"
@@ -28,6 +30,22 @@ class RefusalCode(StrEnum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     NOT_CACHED = "not_cached"
     STOPPING = "stopping"
+
+
+_WAITS = frozenset({Why.KIND_UNKNOWN, Why.UNUSABLE})
+
+
+def for_good(plan: Plan, *, within: str | None) -> RefusalCode:
+    """Say why a request that no time helps goes nowhere; `within` is the pool out of which a rule must not lead it."""
+    causes = {each.why for each in plan.causes}
+    if causes & _WAITS:
+        return RefusalCode.ALL_DOWN
+    if causes == {Why.TOO_EXPENSIVE}:
+        return RefusalCode.TOO_EXPENSIVE
+    # Its members would each have a reason of their own.
+    if plan.pool is not None and within is None and all(each.why is Why.NOT_IN_POOL for each in plan.left_out):
+        return RefusalCode.EMPTY_POOL
+    return RefusalCode.NO_CAPABLE_TARGET
 
 
 class RequestFailed(Exception):

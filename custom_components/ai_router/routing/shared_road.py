@@ -31,7 +31,9 @@ from .trip import Trip
 # What stood in one request's way stands in all others' too; anything else may have come of its own bounds or budgets.
 _FOR_ALL = (
     RefusalCode.NO_PROVIDER,
+    RefusalCode.EMPTY_POOL,
     RefusalCode.NO_CAPABLE_TARGET,
+    RefusalCode.TOO_EXPENSIVE,
     RefusalCode.REJECTED,
     RefusalCode.STOPPING,
 )

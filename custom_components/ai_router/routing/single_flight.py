@@ -9,22 +9,21 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 
 from .bell import Bell
-from .call import Event, Finished, TextDelta, ThinkingDelta, ToolCallDone
-from .model import Text, Thinking, ToolCall
+from .call import Event, Finished, TextDelta, ThinkingDelta
+from .model import Text, Thinking
 from .outcome import Reply
 
 
 def as_events(reply: Reply) -> list[Event]:
-    """Tell a whole reply as a stream would have told it."""
+    """Tell a whole reply as a stream would have told it; one that calls tools is never shared."""
     events: list[Event] = []
     for part in reply.parts:
         match part:
             case Text(text):
                 events.append(TextDelta(text))
             case Thinking(text, opaque):
-                events.append(ThinkingDelta(text, opaque))
-            case ToolCall():
-                events.append(ToolCallDone(part))
+                events.append(ThinkingDelta(text))
+                events += (ThinkingDelta("", each) for each in opaque)
     return [*events, Finished(reply.finish)]
 
 

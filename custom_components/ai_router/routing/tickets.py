@@ -59,13 +59,17 @@ class BucketKey(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What an attempt on a target would take from every bucket. `hold` is its money, `lease` the longest it may take (s)."""
+    """What an attempt on a target would take from every bucket.
+
+    `hold` is its money, `lease` the longest it may take (seconds), `tokens` the most it is expected to use, in and out.
+    """
 
     target: Target
     takes: Mapping[BucketKey, int]
     hold: Picodollars
     probe: bool = False
     lease: float = inf
+    tokens: int = 0
 
 
 class Load(NamedTuple):
@@ -90,7 +94,8 @@ class Ticket:
     `day` is the household's date (YYYY-MM-DD) at the start; `started` is wall-clock seconds. After a `lease` of so many
     seconds the attempt is over and what it holds is free again, whoever was to read on. `heard`: the provider has begun
     to answer, so what it tells of its limits has this attempt in it. `outdated`: what it was sent to is gone or set up
-    anew meanwhile, so its end says nothing about what is there now.
+    anew meanwhile, so its end says nothing about what is there now. `tokens` are those of its claim, `place` where the
+    provider's log of tokens has them.
     """
 
     attempt_id: str
@@ -102,6 +107,8 @@ class Ticket:
     started: float
     lease: float
     probe: bool = False
+    tokens: int = 0
+    place: int = 0
     state: TicketState = TicketState.HELD
     heard: bool = False
     outdated: bool = False
