@@ -2,7 +2,7 @@
 
 Until it is done the file itself stays as it is and only its log grows: copied one after the other, both are a whole
 ledger. A copy of its own is laid beside them all the same: whenever the ledger is found damaged at a start, after a
-restore or a failing disk, it takes its place.
+restore or a failing disk, it takes its place. And a mark goes into the backup, by which a restored one is known.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ async def async_pre_backup(hass: HomeAssistant) -> None:
 
 async def async_post_backup(hass: HomeAssistant) -> None:
     """Let the file be written again. The copy stays: it may be needed once more."""
-    await asyncio.gather(*(_only_append(ledger, on=False) for ledger in _ledgers(hass)))
+    await asyncio.gather(*(_copied(ledger, on=False) for ledger in _ledgers(hass)))
 
 
 def _ledgers(hass: HomeAssistant) -> list[SqliteLedger]:
@@ -34,11 +34,12 @@ def _ledgers(hass: HomeAssistant) -> list[SqliteLedger]:
 
 async def _prepare(ledger: SqliteLedger) -> None:
     await ledger.snapshot(ledger.beside(SNAPSHOT_NAME))
-    await _only_append(ledger, on=True)
+    await _copied(ledger, on=True)
 
 
-async def _only_append(ledger: SqliteLedger, *, on: bool) -> None:
+async def _copied(ledger: SqliteLedger, *, on: bool) -> None:
     try:
         await ledger.only_append(on)
-    except LedgerUnavailable as err:
+        await ledger.mark_backup(on)
+    except (OSError, LedgerUnavailable) as err:
         _LOGGER.warning("The backup may hold no whole ledger: %s", err)

@@ -4,10 +4,9 @@ Money is stored as decimal text in USD, so that nothing is lost on the way throu
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Concatenate
+from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -37,9 +36,9 @@ from .routing.money import to_picodollars
 from .routing.ports import Provider
 from .routing.request import Bounds
 from .routing.retries import DEFAULT_BACKOFF, Backoff
-from .routing.tickets import Window
 from .stored_conditions import conditions_from_stored
 from .stored_models import model_from_stored
+from .stored_settings import BUDGET_WINDOWS, SHARE_WINDOWS, Settings, read_options, read_subentry
 
 DEFAULT_UNKNOWN_PRICE_HOLD = "0.05"
 DEFAULT_HEALTH_INTERVAL = 300.0
@@ -49,44 +48,45 @@ DEFAULT_CACHE_DISK = 64
 MEGABYTE = 1024 * 1024
 
 
-class SettingsUnreadable(Exception):
-    """What is stored of somebody is nothing that this version understands; `name` is whose settings, `why` in short."""
+class StoredSubentry(NamedTuple):
+    """A provider, a pool or a rule, and its settings as they were read."""
 
-    def __init__(self, name: str, why: str) -> None:
-        """Keep both for whoever tells it."""
-        super().__init__(f"the settings of {name} cannot be read: {why}")
-        self.name = name
-        self.why = why
+    subentry: ConfigSubentry
+    settings: Settings
 
 
-@contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Read settings of somebody. Raises `SettingsUnreadable`: a newer version may have written them, or a hand."""
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as err:
-        raise SettingsUnreadable(name, f"{type(err).__name__}: {err}") from err
+class Stored(NamedTuple):
+    """The entry as it was read: the router's options, and providers, pools and rules in the household's order."""
 
+    options: Settings
+    subentries: tuple[StoredSubentry, ...]
 
-def _read[**P, C](
-    read: Callable[Concatenate[ConfigSubentry, P], C], subentry: ConfigSubentry, *more: P.args, **named: P.kwargs
-) -> C:
-    with reading(subentry.title):
-        return read(subentry, *more, **named)
+    @classmethod
+    def of(cls, entry: ConfigEntry[Any]) -> Self:
+        """Read what is stored now."""
+        return cls(
+            read_options(entry.options),
+            tuple(
+                StoredSubentry(each, read_subentry(each.subentry_type, each.data))
+                for each in entry.subentries.values()
+                if each.subentry_type in (SUBENTRY_PROVIDER, SUBENTRY_POOL, SUBENTRY_RULE)
+            ),
+        )
+
+    def of_type(self, subentry_type: str) -> Iterator[StoredSubentry]:
+        """Return all providers, pools or rules."""
+        return (each for each in self.subentries if each.subentry.subentry_type == subentry_type)
+
+    def unreadable(self) -> dict[str, tuple[str, ...]]:
+        """Return which settings cannot be read, by the subentry's id; '' are the router's options."""
+        found = {"": self.options, **{each.subentry.subentry_id: each.settings for each in self.subentries}}
+        return {about: settings.unreadable for about, settings in found.items() if settings.unreadable}
 
 
 def provider_models(data: Mapping[str, Any], table: PriceTable) -> tuple[Model, ...]:
     """Read a provider's models as they are used."""
     vendor = table.vendor(data[Conf.KIND], data.get(Conf.URL))
     return tuple(model_from_stored(model, table, vendor) for model in data[Conf.MODELS])
-
-
-BUDGET_WINDOWS = {
-    Conf.BUDGET_DAY: Window.DAY,
-    Conf.BUDGET_WEEK: Window.WEEK,
-    Conf.BUDGET_MONTH: Window.MONTH,
-    Conf.BUDGET_TOTAL: Window.TOTAL,
-}
 
 
 def budgets(stored: Mapping[str, Any]) -> tuple[Budget, ...]:
@@ -97,10 +97,6 @@ def budgets(stored: Mapping[str, Any]) -> tuple[Budget, ...]:
         for key, window in BUDGET_WINDOWS.items()
         if stored.get(key) is not None
     )
-
-
-# Of one user, or of one label.
-SHARE_WINDOWS = {"day": Window.DAY, "month": Window.MONTH}
 
 
 def _shares(stored: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[Budget, ...]]:
@@ -124,25 +120,29 @@ def _bounds(stored: Mapping[str, Any]) -> Bounds:
 def credential_since(stored: Mapping[str, Any]) -> datetime | None:
     """Return when a provider's key was entered; None where there is none, or it is not known."""
     since = stored.get(Conf.CREDENTIAL_SINCE)
-    if not stored.get(Conf.CREDENTIAL) or not isinstance(since, str) or (when := dt_util.parse_datetime(since)) is None:
+    if not stored.get(Conf.CREDENTIAL) or not isinstance(since, str):
         return None
-    return dt_util.as_utc(when)
+    try:
+        when = dt_util.parse_datetime(since)
+        return None if when is None else dt_util.as_utc(when)
+    except OverflowError, ValueError:
+        return None
 
 
-def fingerprint(subentry: ConfigSubentry) -> str:
-    """Return a mark that changes whenever the provider must be spoken to in another way.
+def fingerprint(data: Mapping[str, Any]) -> str:
+    """Return a mark that changes whenever a provider must be spoken to in another way.
 
     A key in the environment is another one when its variable holds another one, after a restart.
     """
-    data = subentry.data
     parts = [data.get(key) for key in (Conf.KIND, Conf.URL, Conf.CREDENTIAL, Conf.SECRETS, Conf.OPTIONS, Conf.MODELS)]
     parts.append(from_environment(data.get(Conf.CREDENTIAL)))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def provider_config(subentry: ConfigSubentry, client: Provider, table: PriceTable, backoff: Backoff) -> ProviderConfig:
-    """Read a provider subentry; `backoff` is the router's, for what the provider does not say itself."""
-    data = subentry.data
+def provider_config(
+    subentry: ConfigSubentry, data: Mapping[str, Any], client: Provider, table: PriceTable, backoff: Backoff
+) -> ProviderConfig:
+    """Turn a provider's settings into its configuration; `backoff` is the router's, where it says nothing itself."""
     return ProviderConfig(
         id=subentry.subentry_id,
         name=subentry.title,
@@ -167,15 +167,14 @@ def provider_config(subentry: ConfigSubentry, client: Provider, table: PriceTabl
         ),
         attempts=data.get(Conf.ATTEMPTS),
         backoff=_backoff(data, backoff) if Conf.RETRY_BASE in data or Conf.RETRY_LONGEST in data else None,
-        credential=fingerprint(subentry),
+        credential=fingerprint(data),
         least_picture=getattr(client, "least_picture", None),
         picture_tokens=getattr(client, "picture_tokens", None),
     )
 
 
-def pool_config(subentry: ConfigSubentry) -> PoolConfig:
-    """Read a pool subentry. The core leaves out members and further pools that are not there any more."""
-    data = subentry.data
+def pool_config(subentry: ConfigSubentry, data: Mapping[str, Any]) -> PoolConfig:
+    """Turn a pool's settings into its configuration. The core leaves out what it names and is not there any more."""
     return PoolConfig(
         id=subentry.subentry_id,
         name=subentry.title,
@@ -192,9 +191,8 @@ def pool_config(subentry: ConfigSubentry) -> PoolConfig:
     )
 
 
-def rule_config(subentry: ConfigSubentry) -> RuleConfig:
-    """Read a rule subentry. What it points to may be gone: the core then lets nothing through it."""
-    data = subentry.data
+def rule_config(subentry: ConfigSubentry, data: Mapping[str, Any]) -> RuleConfig:
+    """Turn a rule's settings into its configuration. What it points to may be gone: then nothing goes through it."""
     return RuleConfig(
         id=subentry.subentry_id,
         name=subentry.title,
@@ -263,21 +261,26 @@ def disk_cache_bytes(options: Mapping[str, Any]) -> int | None:
     return int(options.get(Conf.CACHE_DISK, DEFAULT_CACHE_DISK)) * MEGABYTE
 
 
-def router_config(
-    entry: ConfigEntry[Any], clients: Mapping[str, Provider], time_zone: str, table: PriceTable
-) -> RouterConfig:
-    """Read the entry; a provider without a client (its kind is not known) waits outside."""
-    options = entry.options
+def router_config(stored: Stored, clients: Mapping[str, Provider], time_zone: str, table: PriceTable) -> RouterConfig:
+    """Turn what is stored into the core's configuration.
+
+    A provider without a client waits outside, as does a pool of which something cannot be read.
+    """
+    options = stored.options.safe
     hold = options.get(Conf.UNKNOWN_PRICE_HOLD, DEFAULT_UNKNOWN_PRICE_HOLD)
     backoff = _backoff(options, DEFAULT_BACKOFF)
     return RouterConfig(
         providers={
-            subentry.subentry_id: _read(provider_config, subentry, clients[subentry.subentry_id], table, backoff)
-            for subentry in entry.get_subentries_of_type(SUBENTRY_PROVIDER)
-            if subentry.subentry_id in clients
+            each.subentry_id: provider_config(each, settings.safe, clients[each.subentry_id], table, backoff)
+            for each, settings in stored.of_type(SUBENTRY_PROVIDER)
+            if each.subentry_id in clients
         },
-        pools={each.subentry_id: _read(pool_config, each) for each in entry.get_subentries_of_type(SUBENTRY_POOL)},
-        rules=tuple(_read(rule_config, each) for each in entry.get_subentries_of_type(SUBENTRY_RULE)),
+        pools={
+            each.subentry_id: pool_config(each, settings.safe)
+            for each, settings in stored.of_type(SUBENTRY_POOL)
+            if not settings.unreadable
+        },
+        rules=tuple(rule_config(each, settings.safe) for each, settings in stored.of_type(SUBENTRY_RULE)),
         users=None if (users := options.get(Conf.USERS)) is None else frozenset(users),
         automations=None if (chosen := options.get(Conf.AUTOMATIONS)) is None else frozenset(chosen),
         strategy=options.get(Conf.STRATEGY, "priority"),

@@ -138,6 +138,7 @@ async def test_a_backup_of_a_busy_router_is_restored(house: House, provider: str
     assert await asyncio.to_thread(attempts, house.folder / COPY) == at_the_copy
     assert (await ask(house, "and again"))["provider"] == "Cloud"  # its key can still be read
     assert KEY not in house.log()
+    assert "ledger_of_backup" in await issues(house)
 
 
 async def test_a_restored_ledger_that_is_damaged_gives_way_to_the_copy(house: House, provider: str) -> None:

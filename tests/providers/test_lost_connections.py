@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from custom_components.ai_router.providers import sending, transport
+from custom_components.ai_router.routing.call import Timeouts
 from custom_components.ai_router.routing.failures import Billed, FailureClass, Phase
 from custom_components.ai_router.routing.ports import Provider
 from tests.fakes.openai_compatible import CHAT_MODEL
@@ -400,3 +401,44 @@ async def test_a_connection_with_tls_that_is_lost(
         failure, _ = await fail(at(session, server), LONG)
 
     assert failure.phase is phase
+
+
+# --- never opened, or not to its end -----------------------------------------------------------------
+
+
+async def test_a_certificate_that_nobody_trusts(
+    serve: Callable[..., Server], trusted: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    server = serve(answering, tls=trusted[0])
+    async with aiohttp.ClientSession() as session:
+        failure, _ = await fail(at(session, server), SHORT)
+
+    assert (failure.cls, failure.phase, failure.billed) == (FailureClass.NETWORK, Phase.UNSENT, Billed.NO)
+    assert failure.detail.startswith("the certificate is not trusted (self-signed certificate")
+
+
+async def test_a_host_that_never_takes_the_connection(session: aiohttp.ClientSession, sockets: None) -> None:
+    with ExitStack() as full:
+        listener = full.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # nobody accepts them, and the queue holds no more
+            caller = full.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        of = provider(session, f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+        failure, _ = await fail(of, SHORT._replace(timeouts=Timeouts(connect=0.2)))
+
+    assert (failure.cls, failure.phase, failure.billed) == (FailureClass.TIMEOUT_CONNECT, Phase.UNSENT, Billed.NO)
+
+
+def refuses_and_is_lost(connection: Connection) -> None:
+    connection.request()
+    connection.sock.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 500\r\n\r\n{")
+    connection.reset()
+
+
+async def test_a_refusal_that_breaks_off_is_still_one(
+    session: aiohttp.ClientSession, serve: Callable[..., Server]
+) -> None:
+    failure, _ = await fail(at(session, serve(refuses_and_is_lost)), SHORT)
+
+    assert (failure.cls, failure.status) == (FailureClass.CREDENTIAL, 401)

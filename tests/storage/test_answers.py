@@ -5,7 +5,7 @@ import logging
 import random
 import sqlite3
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -227,6 +227,54 @@ async def test_a_damaged_file_is_begun_anew(
     assert list(files(home)) == ["cache.db"]
     ours = [record for record in caplog.records if record.name.startswith("custom_components.")]
     assert [record.levelno for record in ours] == [logging.WARNING]
+
+
+def put_a_folder(file: Path) -> None:
+    file.unlink()
+    (file / "something").mkdir(parents=True)
+
+
+def write(text: str) -> Callable[[Path], None]:
+    def spoil(file: Path) -> None:
+        file.write_text(text)
+
+    return spoil
+
+
+def run_sql(script: str) -> Callable[[Path], None]:
+    def spoil(file: Path) -> None:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript(script)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        put_a_folder,
+        write(""),
+        write("x"),
+        write("these are notes\n" * 500),
+        run_sql("PRAGMA application_id = 5"),
+        run_sql("DROP TABLE answers; PRAGMA user_version = 0"),
+        run_sql("DROP TABLE answers; CREATE TABLE answers (key, body)"),
+        run_sql("ALTER TABLE answers DROP COLUMN packed"),
+        run_sql("DROP TABLE answers; CREATE VIEW answers AS SELECT 1 AS stored, 2 AS kept_until"),
+    ],
+)
+async def test_an_odd_file_is_thrown_away(home: Path, file: Path, clock: Clock, spoil: Callable[[Path], None]) -> None:
+    store = await SqliteAnswers.open(home, clock)
+    await store.put("k", answer())
+    await store.close()
+    spoil(file)
+
+    again = await SqliteAnswers.open(home, clock)
+    assert await again.get("k") is None
+    await again.put("k", answer("new"))
+    assert await again.get("k") == answer("new")
+    await again.close()
+    assert list(files(home)) == ["cache.db"]
 
 
 @pytest.mark.parametrize(

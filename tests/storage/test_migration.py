@@ -72,12 +72,12 @@ async def test_a_migration_that_fails_leaves_the_file_at_its_version(home: Path,
     await book(home)
     old = tmp_path / "old"
     make_version_1(old, file)
-    select(old / "ledger.db", "CREATE TABLE saved (in_the_way)")
+    select(old / "ledger.db", "CREATE VIEW saved AS SELECT 1")
     with pytest.raises(LedgerUnavailable, match="saved already exists"):
         await SqliteLedger.open(old, NOW)
     assert select(old / "ledger.db", "PRAGMA user_version") == [(1,)]
     assert select(old / "ledger.db", "SELECT count(*) FROM sqlite_schema WHERE name = 'outcomes'") == [(0,)]
-    select(old / "ledger.db", "DROP TABLE saved")
+    select(old / "ledger.db", "DROP VIEW saved")
     ledger = await SqliteLedger.open(old, NOW)
     await ledger.close()
     check_sums(old / "ledger.db")

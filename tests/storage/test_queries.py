@@ -67,7 +67,12 @@ async def test_recent_is_newest_first_and_leaves_out_what_is_under_way(ledger: S
 
 async def test_started_since_counts_what_is_under_way(ledger: SqliteLedger) -> None:
     await book(ledger)
-    assert await ledger.started_since(NOW + 3) == [("cloud", "small", NOW + 3), ("cloud", "small", NOW + 9)]
+    assert await ledger.started_since(NOW + 1) == [
+        ("attic", "small", NOW + 1, 5 + 2 + 3 + 7),
+        ("cloud", "small", NOW + 2, 100 + 20 + 30),
+        ("cloud", "small", NOW + 3, 0),
+        ("cloud", "small", NOW + 9, 0),
+    ]
 
 
 async def test_usage_sums_by_any_dimension(ledger: SqliteLedger) -> None:

@@ -26,6 +26,8 @@ _TOKENS = {
     "image_out": ("image_out", "out"),
 }
 _EACH = {"search": "searches", "request": "requests", "picture": "pictures"}
+PRICE_NAMES = (*_TOKENS, *_EACH)
+"""What amounts a span may tell."""
 
 
 def rates_of(span: Mapping[str, Any]) -> Rates:

@@ -11,12 +11,16 @@ from typing import Any
 from ..routing.failures import AttemptFailed, Billed, Failure, FailureClass, FailureScope, Phase
 from .chat_usage import count
 from .error_bodies import ErrorBody, error_body, looks_like_a_page, parsed
+from .fragments import Fragments
 from .rates import Headers, rate_windows, retry_at, wait_in_words
 from .spellings import forms_of
 
 _MAX_DETAIL = 300
+# What is looked at of a text, of which no more than a detail is shown.
+_MAX_TEXT = 20_000
 # Shorter "keys" are placeholders that people type for servers without keys; blanking them would garble any text.
 _SHORTEST_SECRET = 4
+_HIDDEN = "***"
 _LONG_WAIT = 3_600.0
 
 _BY_CODE = {
@@ -195,19 +199,24 @@ class Replies:
     protocol: str
     secrets: tuple[str, ...] = field(default=(), repr=False)
     _forms: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _fragments: Fragments = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Prepare all spellings once, the longest first: a secret that holds another one goes as a whole."""
         hidden = [secret for secret in self.secrets if len(secret) >= _SHORTEST_SECRET]
         # Codes are read in lower case, whatever they are.
-        forms = {spelled for secret in hidden for form in forms_of(secret) for spelled in (form, form.lower())}
+        spelled = {form for secret in hidden for form in forms_of(secret)}
+        forms = spelled | {form.lower() for form in spelled}
         object.__setattr__(self, "_forms", tuple(sorted(forms, key=len, reverse=True)))
+        object.__setattr__(self, "_fragments", Fragments(spelled))
 
     def redacted(self, text: str) -> str:
-        """Return text that is safe to show: without secrets and control characters, on one line, bounded."""
+        """Return text that is safe to show: without secrets, pieces of them and control characters, on one line, bounded."""
+        text = text[:_MAX_TEXT]
         for form in self._forms:
             if form in text:
-                text = text.replace(form, "***")
+                text = text.replace(form, _HIDDEN)
+        text = self._fragments.mask(text, _HIDDEN)
         text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
         return text if len(text) <= _MAX_DETAIL else f"{text[: _MAX_DETAIL - 3]}..."
 

@@ -6,6 +6,7 @@ another version is deleted and begun anew.
 
 import json
 import logging
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Callable, Generator
@@ -150,11 +151,16 @@ def delete_answers(directory: Path) -> None:
     """Delete a directory's kept answers, if there are any. Blocks. Raises `OSError`."""
     path = directory / FILE_NAME
     for file in (path, *beside(path)):
-        file.unlink(missing_ok=True)
+        if file.is_dir():
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(file.is_dir() for file in (path, *beside(path))):
+        raise _Unusable("a folder is in its place")
     make_private(path)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
@@ -174,6 +180,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _check(connection: sqlite3.Connection) -> None:
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    if owner:
+        raise _Unusable("the file belongs to another program")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version not in {0, _SCHEMA}:
         raise _Unusable(f"the file has version {version}")

@@ -13,10 +13,11 @@ from ..routing.money import Picodollars
 from ..routing.outcome import Outcome
 from ..routing.ports import Entry, LedgerUnavailable
 from .audit import Change, append
+from .backup_mark import lay, lift
 from .booking import SavedRow, SettledHold, TakenBack, held_row, settle_held, settled_row
 from .database import FILE_NAME
 from .names import write
-from .queries import Reader, Recent, Spent, UsageRow
+from .queries import Reader, Recent, Spent, Started, UsageRow
 from .retention import purge, retain
 from .snapshot import SnapshotStopped, copy
 from .writer import Writer
@@ -39,14 +40,17 @@ _NEVER_SENT = Outcome(
 class SqliteLedger:
     """The core's `Ledger` port on an SQLite file of its own.
 
-    `recovered` is where a damaged file was set aside when this one was opened, `from_snapshot` whether a snapshot has
-    taken its place. `reader` is for the queries of `usage`, `metrics`, `export` and `audit`.
+    `recovered` is where a file that is no whole ledger was set aside when this one was opened, `wrong` what was wrong
+    with it, `from_snapshot` whether a snapshot has taken its place; `backup` is when the backup was made that it comes
+    from (wall clock), None if from none. `reader` is for the queries of `usage`, `metrics`, `export` and `audit`.
     """
 
     def __init__(self, directory: Path, now: float) -> None:
         """Use `open`."""
         self.recovered: Path | None = None
         self.from_snapshot = False
+        self.wrong = ""
+        self.backup: float | None = None
         self.reader = Reader(directory / FILE_NAME)
         self._path = directory / FILE_NAME
         self._writer = Writer(directory, now, at_end=self._let_go)
@@ -68,7 +72,7 @@ class SqliteLedger:
         except BaseException:
             ledger._writer.stop()
             raise
-        ledger.recovered, ledger.from_snapshot = opening
+        ledger.recovered, ledger.from_snapshot, ledger.wrong, ledger.backup = opening
         return ledger
 
     @property
@@ -184,6 +188,10 @@ class SqliteLedger:
 
         await asyncio.wrap_future(self._writer.run(job))
 
+    async def mark_backup(self, on: bool) -> None:
+        """Lay beside the file what tells a restored ledger from this one, or take it away. Raises `OSError`."""
+        await asyncio.to_thread(lay if on else lift, self._path.parent)
+
     async def flush(self) -> None:
         """Wait until everything queued so far is on disk. Raises `LedgerUnavailable`."""
         await asyncio.wrap_future(self._writer.run(lambda _: None))
@@ -207,8 +215,8 @@ class SqliteLedger:
         """List the newest settled attempts of one provider, or of all."""
         return await self.reader.recent(provider_id, limit)
 
-    async def started_since(self, when: float) -> list[tuple[str, str, float]]:
-        """List (provider id, model id, start) of all attempts from a time (wall clock) on, the oldest first."""
+    async def started_since(self, when: float) -> list[Started]:
+        """List all attempts from a time (wall clock) on, the oldest first."""
         return await self.reader.started_since(when)
 
     async def requests_on(self, day: str) -> tuple[int, int]:

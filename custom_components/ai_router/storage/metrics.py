@@ -125,8 +125,11 @@ def fastest(found: Iterable[Quality], at_least: int = 1) -> list[Quality]:
 
 
 def most_reliable(found: Iterable[Quality], at_least: int = 1) -> list[Quality]:
-    """Order by success rate, the highest first, then by what it rests on; those with so many judged attempts only."""
-    known = [one for one in found if one.judged >= max(at_least, 1)]
+    """Order by success rate, the highest first, then by what it rests on.
+
+    Those with so many judged attempts only, and never those that have not answered once.
+    """
+    known = [one for one in found if one.judged >= max(at_least, 1) and one.answers]
     return sorted(known, key=lambda one: (-one.answers / one.judged, -one.judged, one.key))
 
 

@@ -51,6 +51,15 @@ class Recent(NamedTuple):
     first_token: float | None
 
 
+class Started(NamedTuple):
+    """One attempt, settled or not: when it began (wall clock), and the tokens it used, in and out, as far as is known."""
+
+    provider_id: str
+    model_id: str
+    started: float
+    tokens: int
+
+
 class UsageRow(NamedTuple):
     """Sums over attempts that agree in `key`, which follows the dimensions asked for; `latency` is a sum of seconds."""
 
@@ -94,7 +103,11 @@ FROM (SELECT * FROM attempts ORDER BY started DESC LIMIT ?3)
 WHERE state = 1 AND (?1 IS NULL OR provider_id = ?1) ORDER BY started DESC LIMIT ?2
 """
 
-_STARTED_SINCE = "SELECT provider_id, model_id, started FROM attempts WHERE started >= ? ORDER BY started"
+_STARTED_SINCE = """
+SELECT provider_id, model_id, started,
+    fresh_in + cache_read + cache_write_5m + cache_write_1h + image_in + audio_in + text_out + reasoning_out + image_out
+FROM attempts WHERE started >= ? ORDER BY started
+"""
 
 _REQUESTS_ON = """
 SELECT count(DISTINCT request_id), count(DISTINCT iif(state = 1 AND failure IS NULL, request_id, NULL))
@@ -126,9 +139,9 @@ class Reader:
         rows = await self.ask(_RECENT, provider_id, limit, RECENT_ROWS)
         return [Recent(*(*row[:11], bool(row[11]), *row[12:])) for row in rows]
 
-    async def started_since(self, when: float) -> list[tuple[str, str, float]]:
-        """List (provider id, model id, start) of all attempts from a time (wall clock) on, the oldest first."""
-        return await self.ask(_STARTED_SINCE, when)
+    async def started_since(self, when: float) -> list[Started]:
+        """List all attempts from a time (wall clock) on, the oldest first."""
+        return await self.read(lambda rows: [Started(*row) for row in rows], _STARTED_SINCE, when)
 
     async def requests_on(self, day: str) -> tuple[int, int]:
         """Count the requests of one of the household's days (YYYY-MM-DD), each once however often it was tried.
