@@ -1,6 +1,7 @@
 """How the frontend gets the cards: from Home Assistant's own web server, while the entry is loaded."""
 
 import json
+import re
 from http import HTTPStatus
 from pathlib import Path
 
@@ -71,9 +72,22 @@ def test_the_file_is_small() -> None:
     assert BUILT.stat().st_size < LARGEST
 
 
+TEXTS = json.loads((FRONTEND.parent / "translations" / "en.json").read_text(encoding="utf-8"))["config_panel"]["card"]
+
+
 def test_every_refusal_has_its_words_on_the_card() -> None:
+    assert [code for code in (*RefusalCode, "cancelled") if f"failure_{code}" not in TEXTS] == []
+
+
+def test_no_text_of_the_card_is_left_over() -> None:
+    source = "".join(file.read_text(encoding="utf-8") for file in (FRONTEND / "src").glob("*.ts"))
+    put_together = re.compile("failure_|source_|over_|requests_|need_attention_")
+    assert [key for key in TEXTS if not put_together.match(key) and f'"{key}"' not in source] == []
+
+
+def test_the_english_of_the_card_is_built_in() -> None:
     built = BUILT.read_text(encoding="utf-8")
-    assert [code for code in (*RefusalCode, "cancelled") if f"failure_{code}:" not in built] == []
+    assert [text for text in TEXTS.values() if text not in built] == []
 
 
 def test_the_lock_file_names_no_server() -> None:

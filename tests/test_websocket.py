@@ -169,11 +169,26 @@ async def test_an_answer_tells_who_gave_it_and_why_but_never_what_was_said(
     assert (failed["failure"], failed["provider"], failed["tried"]) == ("no_capable_target", None, [])
     assert (answered["label"], answered["provider"], answered["model"]) == ("map", "Cloud", "demo-chat")
     assert (answered["pool"], answered["rule"]) == (None, None)
-    assert answered["reason"]
+    (reason,) = answered["reasons"]
+    assert reason == {"because": "priority", "number": 0, "share": None, "seconds": None, "price": None}
     assert answered["failure"] is None
     assert answered["tried"] == [{"provider": "Attic", "model": "demo-chat", "failure": "transient"}]
     assert Decimal(answered["cost"]["amount"]) > 0
     assert "treasure" not in str(admin.view)
+
+
+async def test_a_reason_is_told_with_its_figures_for_who_looks_to_write(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, admin: Viewer
+) -> None:
+    tiny = ("0.000001", "0")
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", prices=tiny), demo(CLOUD, "Cloud"), strategy="cheapest")
+    await ask(entry)
+    await admin.look()
+
+    (reason,) = admin.view["requests"][0]["reasons"]
+    assert (reason["because"], reason["number"], reason["share"]) == ("price", None, None)
+    assert 0 < Decimal(reason["price"]) < Decimal("0.0001")
+    assert "E" not in reason["price"]
 
 
 async def test_one_push_in_two_seconds_however_much_happens(

@@ -7,7 +7,7 @@ from typing import Any
 
 from household.client import Client
 from household.house import House
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, WebSocket, expect
 
 DASHBOARD = "ai-card"
 DESKTOP = {"width": 1280, "height": 900}
@@ -31,6 +31,18 @@ class Tab:
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(each in f"{message.text} {message.location}" for each in _NOT_OURS):
             self.errors.append(f"{message.text} ({message.location})")
+
+    def listen(self) -> tuple[list[str], list[str]]:
+        """Collect what the page sends and gets on the websockets that it opens from now on."""
+        sent: list[str] = []
+        got: list[str] = []
+
+        def hear(socket: WebSocket) -> None:
+            socket.on("framesent", lambda frame: sent.append(str(frame)))
+            socket.on("framereceived", lambda frame: got.append(str(frame)))
+
+        self.page.on("websocket", hear)
+        return sent, got
 
     async def open(self, path: str = DASHBOARD) -> Locator:
         """Open a path of the frontend, and return the first card of ours on it."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from browsing import DASHBOARD, Tab, hang_up, signed_in
 from household.boot import until
 from household.house import House
@@ -50,23 +49,37 @@ async def test_the_card_is_picked_set_and_stored(tab: Tab, house: House) -> None
     assert (card["title"], card["show_answers"]) == ("Who answers", False)
 
 
-@pytest.mark.parametrize(
-    ("setting", "complaint"),
-    [
-        ({"title": 5}, "title must be text"),
-        ({"show_spend": "perhaps"}, "show_spend must be true or false"),
-        ({"max_providers": 0}, "max_providers must be a whole number from 1 to 100"),
-        ({"max_answers": 2.5}, "max_answers must be a whole number from 1 to 20"),
-    ],
-)
-async def test_a_wrong_setting_is_named(tab: Tab, house: House, setting: dict[str, Any], complaint: str) -> None:
-    await hang_up(house, {"type": "custom:ai-router-card", **setting})
-    await tab.page.goto(f"{tab.url}/{DASHBOARD}")
+WRONG = {
+    "title must be text.": {"title": 5},
+    "show_spend must be true or false.": {"show_spend": "perhaps"},
+    "max_providers must be a whole number from 1 to 100.": {"max_providers": 0},
+    "max_answers must be a whole number from 1 to 20.": {"max_answers": [2.5]},
+}
 
-    await expect(tab.page.locator("hui-error-card")).to_contain_text("Configuration error")
+
+async def test_a_wrong_setting_is_named_and_costs_nobody_the_card(tab: Tab, house: House) -> None:
+    await house.add_provider("demo", name="Garage", latency=0, input_price=0, output_price=0)
+    older = {"title": None, "max_answers": None, "show_graph": {"of": "an older version"}, "card_mod": {"style": ""}}
+    nothing = {"show_spend": False, "show_providers": False, "show_answers": False}
+    cards = [{"type": "custom:ai-router-card", **each} for each in (*WRONG.values(), older, nothing)]
+    await hang_up(house, *cards)
+    await tab.open()
+    shown = tab.page.locator("ai-router-card")
+    await expect(shown).to_have_count(6)
+    for number, complaint in enumerate(WRONG):
+        await expect(shown.nth(number).locator(".notice")).to_contain_text(complaint)
+        await expect(shown.nth(number).locator(".providers")).to_contain_text("Garage")
+    await expect(shown.nth(4).locator("h2")).to_have_text("AI Router")
+    await expect(shown.nth(4).locator(".providers")).to_contain_text("Garage")
+    await expect(shown.nth(4).locator(".notice")).to_have_count(0)
+    await expect(shown.nth(5)).to_contain_text("Nothing is chosen to be shown")
+
+    # Where it is edited, it is said too, and the YAML is there to mend it.
     await tab.page.goto(f"{tab.url}/{DASHBOARD}?edit=1")
-    await expect(tab.page.locator("hui-error-card")).to_be_visible()
-    tab.errors[:] = [error for error in tab.errors if complaint not in error]
+    await tab.page.locator("hui-card-edit-mode").nth(1).click()
+    editor = tab.page.locator("hui-card-element-editor")
+    await expect(editor).to_contain_text("show_spend must be true or false.")
+    await expect(editor.locator("ha-yaml-editor")).to_be_visible()
 
 
 async def test_what_is_set_is_what_is_shown(tab: Tab, house: House) -> None:
@@ -95,8 +108,7 @@ async def test_it_is_suggested_for_entities_of_ours_only(tab: Tab, house: House)
 
 
 async def test_two_cards_share_one_subscription(tab: Tab, house: House) -> None:
-    sent: list[str] = []
-    tab.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
+    sent, _ = tab.listen()
     card = {"type": "custom:ai-router-card"}
     await hang_up(house, card, card)
     await tab.open()

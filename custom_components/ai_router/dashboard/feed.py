@@ -12,7 +12,6 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import DOMAIN
 from ..hub import Hub
 from ..routing.ports import CoreEvent, RequestEnded
-from ..wording import Wording
 from .overview import NOT_SET_UP, overview
 from .recent_requests import RecentRequests
 
@@ -22,11 +21,10 @@ _MOST_VIEWERS = 500
 
 @dataclass(slots=True, eq=False)
 class Viewer:
-    """Who looks, in which language, and what he has seen; without `words` he has not been greeted yet."""
+    """Who looks, and what he has seen."""
 
     connection: ActiveConnection
     message_id: int
-    words: Wording | None = None
     seen: dict[str, Any] = field(default_factory=dict)
 
 
@@ -95,11 +93,9 @@ class Feed:
             self._cancel()
 
     @callback
-    def greet(self, viewer: Viewer, words: Wording) -> None:
-        """Show a new viewer everything in his language, unless he has gone in the meantime."""
-        if viewer in self._viewers:
-            viewer.words = words
-            self._show(viewer, words, self._overview())
+    def greet(self, viewer: Viewer) -> None:
+        """Show a new viewer everything."""
+        self._show(viewer, self._overview())
 
     # --- pushing -------------------------------------------------------------------------------------
 
@@ -128,8 +124,7 @@ class Feed:
         self._last = self._hass.loop.time()
         shared = self._overview()
         for viewer in tuple(self._viewers):
-            if viewer.words is not None:
-                self._show(viewer, viewer.words, shared)
+            self._show(viewer, shared)
 
     def _cancel(self) -> None:
         if self._pending is not None:
@@ -139,12 +134,12 @@ class Feed:
     def _overview(self) -> dict[str, Any]:
         return NOT_SET_UP if self._hub is None else overview(self._hub)
 
-    def _show(self, viewer: Viewer, words: Wording, shared: dict[str, Any]) -> None:
+    def _show(self, viewer: Viewer, shared: dict[str, Any]) -> None:
         """Send what a viewer has not seen yet; rights are looked at each time, they may have changed."""
         view, seen = shared, viewer.seen
         if self._hub is not None:
             user, recent = viewer.connection.user, self._requests
-            view = {**shared, "requests": recent.all(words) if user.is_admin else recent.of_user(user.id, words)}
+            view = {**shared, "requests": recent.all() if user.is_admin else recent.of_user(user.id)}
         changed = {key: value for key, value in view.items() if key not in seen or seen[key] != value}
         if changed:
             viewer.seen = view

@@ -73,7 +73,7 @@ def _provider(hub: Hub, subentry: ConfigSubentry, status: ProviderStatus | None)
     told = {
         "id": provider_id,
         "name": subentry.title,
-        "kind": subentry.data[Conf.KIND],
+        "kind": str(subentry.data.get(Conf.KIND, "")),
         # Whatever the entity is called by now: a click on the provider shows it.
         "entity": er.async_get(hub.hass).async_get_entity_id(SENSOR, DOMAIN, f"{provider_id}_health"),
         "waiting": status is None or config is None,

@@ -9,9 +9,8 @@ from ..const import CURRENCY
 from ..routing.model import Target
 from ..routing.money import to_dollars
 from ..routing.outcome import Attempt
-from ..routing.plans import Plan
+from ..routing.plans import Plan, Reason
 from ..routing.ports import RequestEnded
-from ..wording import Wording
 
 KEPT = 20
 _USERS = 50
@@ -42,20 +41,20 @@ class RecentRequests:
         if len(self._own) > _USERS:
             del self._own[next(iter(self._own))]
 
-    def all(self, words: Wording) -> list[dict[str, Any]]:
+    def all(self) -> list[dict[str, Any]]:
         """Return the house's last requests, the newest first."""
-        return [ended.told(words) for ended in self._all]
+        return [ended.told() for ended in self._all]
 
-    def of_user(self, user_id: str, words: Wording) -> list[dict[str, Any]]:
+    def of_user(self, user_id: str) -> list[dict[str, Any]]:
         """Return a user's own last requests, the newest first."""
-        return [ended.told(words) for ended in self._own.get(user_id, ())]
+        return [ended.told() for ended in self._own.get(user_id, ())]
 
 
 @dataclass(slots=True)
 class _Ended:
     """What is kept of a request, never its text: `plan` is that of an answer, None where there was none.
 
-    Most are never looked at: one is put into words when it is, once for each language.
+    Most are never looked at: one is told of when it is, once for all who look.
     """
 
     request: str
@@ -70,25 +69,22 @@ class _Ended:
     pool: str | None = None
     plan: Plan | None = None
     cached: bool = False
-    said: dict[str, dict[str, Any]] | None = None
+    said: dict[str, Any] | None = None
 
-    def told(self, words: Wording) -> dict[str, Any]:
-        """Tell of it in a language."""
+    def told(self) -> dict[str, Any]:
+        """Tell of it."""
         if self.said is None:
-            self.said = {}
-        told = self.said.get(words.language)
-        if told is None:
-            told = self.said[words.language] = self._tell(words)
-        return told
+            self.said = self._tell()
+        return self.said
 
-    def _tell(self, words: Wording) -> dict[str, Any]:
+    def _tell(self) -> dict[str, Any]:
         failed = [attempt for attempt in self.attempts if attempt.outcome.failure is not None]
         return {
             "id": self.request,
             "when": self.when,
             "label": self.label,
             "source": self.source,
-            **self._answered(words),
+            **self._answered(),
             "cost": {
                 "amount": f"{to_dollars(sum(attempt.outcome.cost for attempt in self.attempts)):f}",
                 "currency": CURRENCY,
@@ -99,17 +95,20 @@ class _Ended:
             "tried": [self._tried(attempt) for attempt in failed[-_ATTEMPTS:]],
         }
 
-    def _answered(self, words: Wording) -> dict[str, Any]:
+    def _answered(self) -> dict[str, Any]:
         """Say who gave the answer and why that one: by which pool and which rule, if there is one."""
         target, plan = self.target, self.plan
         if plan is None or target == _NOBODY:
-            return {"provider": None, "model": None, "pool": None, "rule": None, "reason": None, "cached": False}
+            return {"provider": None, "model": None, "pool": None, "rule": None, "reasons": [], "cached": False}
         return {
             "provider": self.names[target.provider_id],
             "model": target.model_id,
             "pool": None if self.pool is None else self.names[self.pool],
             "rule": None if plan.rule is None else self.names[plan.rule],
-            "reason": words.reasons(next((each.reasons for each in plan.candidates if each.target == target), ())),
+            "reasons": [
+                _reason(reason)
+                for reason in next((each.reasons for each in plan.candidates if each.target == target), ())
+            ],
             "cached": self.cached,
         }
 
@@ -120,6 +119,15 @@ class _Ended:
             "model": attempt.target.model_id,
             "failure": None if failure is None else failure.cls.value,
         }
+
+
+def _reason(reason: Reason | str) -> dict[str, Any] | str:
+    """Tell of a reason by its code: words and figures are those of who looks. A strategy of its own may say it itself."""
+    if not isinstance(reason, Reason):
+        return str(reason)
+    because, number, share, seconds, price = reason
+    told = None if price is None else f"{to_dollars(price):f}"
+    return {"because": because.value, "number": number, "share": share, "seconds": seconds, "price": told}
 
 
 def _ended(event: RequestEnded, when: float, names: Names) -> _Ended:

@@ -7,11 +7,10 @@ import voluptuous as vol
 from homeassistant.components.websocket_api import async_register_command
 from homeassistant.components.websocket_api.connection import ActiveConnection
 from homeassistant.components.websocket_api.const import ERR_NOT_ALLOWED
-from homeassistant.components.websocket_api.decorators import async_response, websocket_command
+from homeassistant.components.websocket_api.decorators import websocket_command
 from homeassistant.core import HomeAssistant, callback
 
 from ..const import DOMAIN
-from ..wording import wording_in
 from .feed import FEED, Feed, Viewer
 
 
@@ -22,17 +21,14 @@ def async_setup_websocket(hass: HomeAssistant) -> None:
     async_register_command(hass, _subscribe)
 
 
-@websocket_command({vol.Required("type"): f"{DOMAIN}/subscribe", vol.Optional("language"): str})
-@async_response
-async def _subscribe(hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]) -> None:
-    """Show a signed-in user what the cards show, from now on until the connection or the subscription ends.
-
-    Reasons come in words of the `language` that he reads, else of the household's.
-    """
+@websocket_command({vol.Required("type"): f"{DOMAIN}/subscribe"})
+@callback
+def _subscribe(hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]) -> None:
+    """Show a signed-in user what the cards show, from now on until the connection or the subscription ends."""
     feed, viewer = hass.data[FEED], Viewer(connection, message["id"])
     if not feed.add(viewer):
         connection.send_error(viewer.message_id, ERR_NOT_ALLOWED, "too many cards look at the router already")
         return
     connection.subscriptions[viewer.message_id] = partial(feed.remove, viewer)
     connection.send_result(viewer.message_id)
-    feed.greet(viewer, await wording_in(hass, message.get("language")))
+    feed.greet(viewer)

@@ -1,150 +1,73 @@
 // The first card: spending, the providers, the last answers.
-import { css, html, LitElement, nothing, type CSSResultGroup, type TemplateResult } from "lit";
+import { html, nothing, type CSSResultGroup } from "lit";
 import { answersStyles, renderAnswers } from "./answers.js";
-import {
-  assertConfig,
-  DEFAULT_ANSWERS,
-  DEFAULT_PROVIDERS,
-  form,
-  sections,
-  type RouterCardConfig,
-  type Section,
-} from "./config.js";
-import { FeedController } from "./feed.js";
+import { COMMON, RouterCard } from "./card.js";
 import { formatNumber } from "./format.js";
 import type { HomeAssistant } from "./home-assistant.js";
 import type { Overview } from "./overview.js";
 import { empty } from "./parts.js";
 import { providersStyles, renderProviders } from "./providers.js";
+import { count, flag } from "./settings.js";
 import { renderSpend, spendStyles } from "./spend.js";
 import { counted, text } from "./texts.js";
-import { theme } from "./theme.js";
 
-export class AiRouterCard extends LitElement {
-  static override properties = {
-    hass: { attribute: false },
-    _config: { state: true },
-    _all: { state: true },
-  };
+const OPTIONS = {
+  ...COMMON,
+  show_spend: flag("edit_spend"),
+  show_providers: flag("edit_providers"),
+  show_answers: flag("edit_answers"),
+  max_providers: count("edit_max_providers", 6, 100, "edit_max_providers_help"),
+  max_answers: count("edit_max_answers", 5, 20),
+};
 
-  declare hass: HomeAssistant | undefined;
-  declare _config: RouterCardConfig | undefined;
+export class AiRouterCard extends RouterCard<typeof OPTIONS> {
+  static override readonly type = "ai-router-card";
+  static override readonly label = "card_name";
+  static override readonly about = "card_description";
+  static override readonly options = OPTIONS;
+  static override properties = { ...RouterCard.properties, _all: { state: true } };
+
   declare _all: boolean;
-  #feed = new FeedController(this);
+  protected override readonly bones = 3;
 
   constructor() {
     super();
     this._all = false;
   }
 
-  static getConfigForm() {
-    return form();
+  override getCardSize(): number {
+    const { show_spend, show_providers, show_answers, max_providers, max_answers } = this.settings;
+    return 1 + (show_spend ? 3 : 0) + (show_providers ? 1 + max_providers : 0) + (show_answers ? 1 + max_answers : 0);
   }
 
-  static getStubConfig(): Partial<RouterCardConfig> {
-    return {};
+  protected override note(hass: HomeAssistant, { activity }: Overview): string {
+    if (!activity) return "";
+    const today = counted(hass, "requests", activity.requests_today, formatNumber(hass, activity.requests_today));
+    if (!activity.under_way) return today;
+    return `${today} · ${text(hass, "under_way", { count: formatNumber(hass, activity.under_way) })}`;
   }
 
-  setConfig(config: RouterCardConfig): void {
-    assertConfig(config);
-    this._config = config;
-  }
-
-  /** In the masonry view, in steps of about 50 pixels. */
-  getCardSize(): number {
-    const providers = this._config?.max_providers ?? DEFAULT_PROVIDERS;
-    const answers = this._config?.max_answers ?? DEFAULT_ANSWERS;
-    const sizes: Record<Section, number> = { spend: 3, providers: 1 + providers, answers: 1 + answers };
-    return 1 + sections(this._config).reduce((size, section) => size + sizes[section], 0);
-  }
-
-  getGridOptions() {
-    return { columns: 12, min_columns: 6, rows: "auto", min_rows: 3 };
-  }
-
-  protected override render(): TemplateResult | typeof nothing {
-    const { hass, _config: config } = this;
-    if (!hass || !config) return nothing;
-    return html`<ha-card><div class="body">${this.#body(hass, config)}</div></ha-card>`;
-  }
-
-  #body(hass: HomeAssistant, config: RouterCardConfig): TemplateResult {
-    const state = this.#feed.state;
-    switch (state.is) {
-      case "loading":
-        return html`${this.#head(hass, config)}
-          <div class="loading" role="status" aria-busy="true">
-            <span class="hidden">${text(hass, "loading")}</span>
-            ${sections(config).map(() => html`<div class="bone"></div>`)}
-          </div>`;
-      case "not_set_up":
-        return html`${this.#head(hass, config)}
-        ${empty(hass, "not_set_up", "not_set_up_admin", "not_set_up_user", "router-wireless-off")}`;
-      case "ready":
-        return html`${this.#head(hass, config, state.overview)} ${this.#figures(hass, config, state.overview)}`;
-    }
-  }
-
-  #head(hass: HomeAssistant, config: RouterCardConfig, overview?: Overview): TemplateResult {
-    const activity = overview?.activity;
-    const notes: string[] = [];
-    if (activity) {
-      notes.push(counted(hass, "requests", activity.requests_today, formatNumber(hass, activity.requests_today)));
-      if (activity.under_way) notes.push(text(hass, "under_way", { count: formatNumber(hass, activity.under_way) }));
-    }
-    return html`<div class="head top">
-      <h2>${config.title || text(hass, "card_name")}</h2>
-      <span class="small quiet">${notes.join(" · ")}</span>
-    </div>`;
-  }
-
-  #figures(hass: HomeAssistant, config: RouterCardConfig, overview: Overview): TemplateResult {
-    const { spend, providers, requests } = overview;
-    const shows = (section: Section) => sections(config).includes(section);
-    if (!providers.length && (shows("providers") || !requests.length)) {
+  protected override show(hass: HomeAssistant, { spend, providers, requests }: Overview): unknown {
+    const { show_spend, show_providers, show_answers, max_providers, max_answers } = this.settings;
+    if (!show_spend && !show_providers && !show_answers) return html`<p class="quiet">${text(hass, "nothing_shown")}</p>`;
+    if (!providers.length && (show_providers || !requests.length)) {
       return empty(hass, "no_provider", "no_provider_admin", "no_provider_user", "server-plus");
     }
     return html`
-      ${spend && shows("spend") ? renderSpend(hass, spend) : nothing}
-      ${shows("providers")
+      ${spend && show_spend ? renderSpend(hass, spend) : nothing}
+      ${show_providers
         ? renderProviders(hass, {
             providers,
             currency: spend?.currency ?? "USD",
-            most: config.max_providers ?? DEFAULT_PROVIDERS,
+            most: max_providers,
             all: this._all,
             toggle: () => (this._all = !this._all),
-            details: (entityId) => this.#fire("hass-more-info", { entityId }),
+            details: (entityId) => this.fire("hass-more-info", { entityId }),
           })
         : nothing}
-      ${shows("answers") ? renderAnswers(hass, requests, config.max_answers ?? DEFAULT_ANSWERS) : nothing}
+      ${show_answers ? renderAnswers(hass, requests, max_answers) : nothing}
     `;
   }
 
-  #fire(type: string, detail: unknown): void {
-    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
-  }
-
-  static override styles: CSSResultGroup = [
-    theme,
-    spendStyles,
-    providersStyles,
-    answersStyles,
-    css`
-      .top {
-        margin-bottom: var(--ha-space-3, 12px);
-      }
-      .bone {
-        height: 56px;
-        margin-top: var(--ha-space-3, 12px);
-        border-radius: var(--ha-border-radius-md, 8px);
-        background: var(--line);
-        animation: breathe 1.6s ease-in-out infinite alternate;
-      }
-      @keyframes breathe {
-        to {
-          opacity: 0.4;
-        }
-      }
-    `,
-  ];
+  static override styles: CSSResultGroup = [RouterCard.styles, spendStyles, providersStyles, answersStyles];
 }

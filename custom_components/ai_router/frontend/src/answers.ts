@@ -1,17 +1,17 @@
 // The last requests: who answered, why that one, what was tried before, and for how much.
 import { css, html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { formatMoment, formatMoney, formatSeconds, formatWhen } from "./format.js";
+import { formatMoment, formatMoney, formatNumber, formatPercent, formatSeconds, formatWhen } from "./format.js";
 import type { HomeAssistant } from "./home-assistant.js";
-import type { RecentRequest } from "./overview.js";
-import { icon, name } from "./parts.js";
-import { coded, reasonName, text } from "./texts.js";
+import type { Reason, RecentRequest } from "./overview.js";
+import { icon, name, visible } from "./parts.js";
+import { coded, illnessName, reasonName, text, textWith } from "./texts.js";
 
 export function renderAnswers(hass: HomeAssistant, requests: RecentRequest[], most: number): TemplateResult {
   return html`<section class="answers">
     <div class="head"><h3>${text(hass, hass.user?.is_admin ? "answers" : "own_answers")}</h3></div>
     ${requests.length ? nothing : nothingYet(hass)}
-    <ul>
+    <ul role="list">
       ${repeat(
         requests.slice(0, most),
         (request) => request.id,
@@ -22,9 +22,9 @@ export function renderAnswers(hass: HomeAssistant, requests: RecentRequest[], mo
 }
 
 function nothingYet(hass: HomeAssistant): TemplateResult {
-  const [before, after] = text(hass, "no_answers_hint").split("{action}");
   return html`<p class="quiet">
-    ${text(hass, "no_answers")} ${before}<code>ai_router.process</code>${after}
+    ${text(hass, "no_answers")}
+    ${textWith(hass, "no_answers_hint", { action: html`<code>ai_router.process</code>` })}
   </p>`;
 }
 
@@ -52,24 +52,35 @@ function answer(hass: HomeAssistant, request: RecentRequest): TemplateResult {
 }
 
 function giver(hass: HomeAssistant, { provider, model, cached, latency }: RecentRequest): TemplateResult {
-  return html`<bdi class="strong">${provider}</bdi> · <bdi>${model}</bdi> ·
-    <span class="number">${formatSeconds(hass, latency)}</span>${cached ? html` · ${text(hass, "cached")}` : nothing}`;
+  return html`${name(provider ?? "", "strong")} · ${name(model ?? "")} · <bdi class="number">${formatSeconds(hass, latency)}</bdi
+    >${cached ? html` · ${text(hass, "cached")}` : nothing}`;
 }
 
-function why(hass: HomeAssistant, request: RecentRequest): TemplateResult | typeof nothing {
-  const { failure, pool, reason, rule, tried } = request;
+function why(hass: HomeAssistant, { failure, pool, reasons, rule, tried }: RecentRequest): TemplateResult | typeof nothing {
   const before = failure ? "tried_last" : "tried";
   // Of a provider with several models the same may be said of each: once is enough.
-  const said = new Set([
-    ...(rule ? [text(hass, "rule", { name: rule })] : []),
-    ...(pool ? [text(hass, "pool", { name: pool })] : []),
-    ...(reason ? [text(hass, "why", { reason })] : []),
-    ...tried.map((each) =>
-      text(hass, before, { provider: each.provider, failure: reasonName(hass, each.failure ?? "unknown") }),
+  const failed = new Map(tried.map((each) => [`${each.failure} ${each.provider}`, each]));
+  const said = [
+    ...(rule === null ? [] : [textWith(hass, "rule", { name: name(rule) })]),
+    ...(pool === null ? [] : [textWith(hass, "pool", { name: name(pool) })]),
+    ...(reasons.length ? [text(hass, "why", { reason: reasons.map((each) => reason(hass, each)).join(", ") })] : []),
+    ...[...failed.values()].map((each) =>
+      textWith(hass, before, { provider: name(each.provider), failure: illnessName(hass, each.failure ?? "unknown") }),
     ),
-  ]);
-  if (!said.size) return nothing;
-  return html`<div class="why small quiet">${[...said].map((each) => html`<span>${each}</span>`)}</div>`;
+  ];
+  if (!said.length) return nothing;
+  return html`<div class="why small quiet">${said.map((each) => html`<span>${each}</span>`)}</div>`;
+}
+
+function reason(hass: HomeAssistant, told: Reason): string {
+  if (typeof told === "string") return visible(told);
+  const { because, number, share, seconds, price } = told;
+  return reasonName(hass, because, {
+    number: number === null ? "" : formatNumber(hass, number),
+    share: share === null ? "" : formatPercent(hass, share),
+    seconds: seconds === null ? "" : formatNumber(hass, seconds, { maximumFractionDigits: 2 }),
+    price: price === null ? "" : formatNumber(hass, Number(price), { maximumFractionDigits: 6 }),
+  });
 }
 
 export const answersStyles = css`
@@ -101,9 +112,11 @@ export const answersStyles = css`
   }
   .who-gave,
   .why {
+    min-width: 0;
     overflow-wrap: anywhere;
   }
   .strong {
+    max-width: 60%;
     color: var(--primary-text-color);
   }
   .why > span + span::before {

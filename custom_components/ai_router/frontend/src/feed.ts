@@ -2,62 +2,70 @@
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 import type { Connection, HomeAssistant } from "./home-assistant.js";
 import type { Overview } from "./overview.js";
+import { askForTexts } from "./texts.js";
 
 const COMMAND = "ai_router/subscribe";
 const DOMAIN = "ai_router";
+const UNKNOWN_COMMAND = "unknown_command";
+const CONNECTION_LOST = 3;
+// A dashboard that is drawn anew takes its cards away and puts them back.
+const LINGER_MS = 300;
 
-export type State = { is: "loading" } | { is: "not_set_up" } | { is: "ready"; overview: Overview };
+export type State =
+  | { is: "loading" }
+  | { is: "not_set_up" }
+  | { is: "refused" }
+  | { is: "ready"; overview: Overview };
 
 const LOADING: State = { is: "loading" };
 const NOT_SET_UP: State = { is: "not_set_up" };
+const REFUSED: State = { is: "refused" };
 
 class Feed {
   state: State = LOADING;
   #listeners = new Set<() => void>();
   #known: Partial<Overview> = {};
+  #follows = false;
+  #ending: number | undefined;
   #turn = 0;
-  #language: string | undefined;
-  #failed = false;
   #stop: (() => Promise<void>) | undefined;
 
   constructor(private readonly connection: Connection) {}
 
   join(listener: () => void): () => void {
     this.#listeners.add(listener);
-    if (this.#listeners.size === 1) {
-      this.connection.addEventListener("ready", this.#begin);
-      this.#begin();
-    }
+    clearTimeout(this.#ending);
+    this.connection.addEventListener("ready", this.#again);
+    document.addEventListener("visibilitychange", this.follow);
+    this.follow();
     return () => {
       this.#listeners.delete(listener);
-      if (!this.#listeners.size) this.#end();
+      if (!this.#listeners.size) this.#ending = window.setTimeout(() => this.#end(), LINGER_MS);
     };
   }
 
-  /** Reasons come in words: another language begins anew. */
-  speak(language: string): void {
-    if (language === this.#language) return;
-    this.#language = language;
-    if (!this.#listeners.size) return;
-    this.#stop?.().catch(() => undefined);
-    this.#begin();
-  }
+  /** Subscribes where a card looks and somebody may see it, else leaves: a page in the background is sent nothing. */
+  readonly follow = (): void => {
+    const wanted = this.#listeners.size > 0 && !document.hidden && this.connection.connected;
+    if (wanted && !this.#follows) this.#begin();
+    if (!wanted && this.#follows) this.#leave();
+  };
 
-  /** The integration has been loaded only now: what was refused before is worth another try. */
-  retry(): void {
-    if (this.#failed) this.#begin();
-  }
-
-  // Also after each reconnect: Home Assistant may have come back with or without us.
-  #begin = (): void => {
-    const turn = ++this.#turn;
-    this.#known = {};
-    this.#failed = false;
+  // A new connection knows nothing of the old one's subscriptions, and counts their numbers anew.
+  readonly #again = (): void => {
     this.#stop = undefined;
+    this.#leave();
+    this.follow();
+  };
+
+  #begin(): void {
+    const turn = ++this.#turn;
+    this.#follows = true;
+    this.#known = {};
     this.connection
       .subscribeMessage<Partial<Overview>>(
         (change) => turn === this.#turn && this.#take(change),
-        { type: COMMAND, ...(this.#language ? { language: this.#language } : {}) },
+        { type: COMMAND },
         { resubscribe: false },
       )
       .then(
@@ -65,20 +73,28 @@ class Feed {
           if (turn === this.#turn) this.#stop = stop;
           else stop().catch(() => undefined);
         },
-        () => {
-          if (turn !== this.#turn) return;
-          this.#failed = true;
-          this.#become(NOT_SET_UP);
-        },
+        (error: unknown) => turn === this.#turn && this.#fail((error as { code?: unknown } | undefined)?.code ?? error),
       );
-  };
+  }
 
-  #end(): void {
+  #leave(): void {
     this.#turn++;
-    this.connection.removeEventListener("ready", this.#begin);
+    this.#follows = false;
     // A connection that is gone has ended the subscription itself.
     this.#stop?.().catch(() => undefined);
     this.#stop = undefined;
+  }
+
+  #fail(code: unknown): void {
+    this.#follows = false;
+    // A lost connection comes back, and says so.
+    if (code !== CONNECTION_LOST) this.#become(code === UNKNOWN_COMMAND ? NOT_SET_UP : REFUSED);
+  }
+
+  #end(): void {
+    this.follow();
+    this.connection.removeEventListener("ready", this.#again);
+    document.removeEventListener("visibilitychange", this.follow);
     this.state = LOADING;
   }
 
@@ -115,7 +131,9 @@ export class FeedController implements ReactiveController {
   }
 
   get state(): State {
-    return this.#connection ? feedOf(this.#connection).state : LOADING;
+    const state = this.#connection ? feedOf(this.#connection).state : LOADING;
+    // While Home Assistant starts, what is not there may still come.
+    return state.is === "not_set_up" && this.host.hass?.config.state !== "RUNNING" ? LOADING : state;
   }
 
   hostConnected(): void {
@@ -125,15 +143,16 @@ export class FeedController implements ReactiveController {
   hostUpdate(): void {
     const hass = this.host.hass;
     if (!hass || !this.host.isConnected) return;
-    feedOf(hass.connection).speak(hass.language);
     if (!this.#leave || this.#connection !== hass.connection) {
       this.#leave?.();
       this.#connection = hass.connection;
       this.#leave = feedOf(hass.connection).join(() => this.host.requestUpdate());
     }
     const loaded = hass.config.components.includes(DOMAIN);
-    if (loaded && !this.#loaded) feedOf(hass.connection).retry();
+    // What was refused before it was loaded is worth another try.
+    if (loaded && !this.#loaded) feedOf(hass.connection).follow();
     this.#loaded = loaded;
+    if (loaded) askForTexts(hass);
   }
 
   hostDisconnected(): void {

@@ -54,50 +54,45 @@ export function formatMoney(hass: HomeAssistant, amount: string, currency: strin
   return numberFormat(hass.locale, { style: "currency", currency, ...digits }).format(Number(amount));
 }
 
+/** The units' symbols are the same in every language; the digits are not. */
 export function formatSeconds(hass: HomeAssistant, seconds: number): string {
-  const options: Intl.NumberFormatOptions =
-    seconds < 0.9995
-      ? { unit: "millisecond", maximumFractionDigits: 0 }
-      : { unit: "second", maximumFractionDigits: seconds < 10 ? 1 : 0 };
-  const value = options.unit === "second" ? seconds : seconds * 1000;
-  return formatNumber(hass, value, { style: "unit", unitDisplay: "short", ...options });
+  if (seconds < 0.9995) return `${formatNumber(hass, seconds * 1000, { maximumFractionDigits: 0 })}\u00a0ms`;
+  return `${formatNumber(hass, seconds, { maximumFractionDigits: seconds < 10 ? 1 : 0 })}\u00a0s`;
 }
 
-function timeOptions(hass: HomeAssistant): Intl.DateTimeFormatOptions {
-  const { time_format: format, time_zone: zone } = hass.locale;
-  return {
-    ...(zone === "server" && { timeZone: hass.config.time_zone }),
-    ...(format === "12" && { hour12: true }),
-    ...(format === "24" && { hourCycle: "h23" as const }),
-  };
+function zoneOptions(hass: HomeAssistant): Intl.DateTimeFormatOptions {
+  return hass.locale.time_zone === "server" ? { timeZone: hass.config.time_zone } : {};
 }
 
-function timeLocale(locale: Locale): string | undefined {
-  return locale.time_format === "system" ? undefined : locale.language;
+function hasHalfDays(locale: Locale): boolean {
+  if (locale.time_format === "12") return true;
+  if (locale.time_format === "24") return false;
+  const counted = locale.time_format === "language" ? locale.language : undefined;
+  return new Intl.DateTimeFormat(counted, { hour: "numeric" }).resolvedOptions().hour12 ?? false;
+}
+
+// In the words of the language that is read, even where the hours are counted as the system does.
+function hours(hass: HomeAssistant): Intl.DateTimeFormatOptions {
+  const clock: Intl.DateTimeFormatOptions = hasHalfDays(hass.locale)
+    ? { hour: "numeric", hourCycle: "h12" }
+    : { hour: "2-digit", hourCycle: "h23" };
+  return { ...zoneOptions(hass), ...clock, minute: "2-digit" };
 }
 
 /** The time of today, else the day and the time; `when` is seconds since 1970. */
 export function formatWhen(hass: HomeAssistant, when: number, now = Date.now()): string {
-  const options = timeOptions(hass);
-  const day = new Intl.DateTimeFormat("en-CA", options.timeZone ? { timeZone: options.timeZone } : {});
+  const day = new Intl.DateTimeFormat("en-CA", zoneOptions(hass));
   if (day.format(when * 1000) !== day.format(now)) return formatDayAndTime(hass, when);
-  return new Intl.DateTimeFormat(timeLocale(hass.locale), { ...options, hour: "numeric", minute: "2-digit" }).format(
-    when * 1000,
-  );
+  return new Intl.DateTimeFormat(hass.locale.language, hours(hass)).format(when * 1000);
 }
 
 export function formatDayAndTime(hass: HomeAssistant, when: number): string {
-  return new Intl.DateTimeFormat(timeLocale(hass.locale), {
-    ...timeOptions(hass),
-    day: "numeric",
-    month: "short",
-    hour: "numeric",
-    minute: "2-digit",
-  }).format(when * 1000);
+  const options: Intl.DateTimeFormatOptions = { ...hours(hass), day: "numeric", month: "short" };
+  return new Intl.DateTimeFormat(hass.locale.language, options).format(when * 1000);
 }
 
 /** The whole moment, for who wants to know it exactly. */
 export function formatMoment(hass: HomeAssistant, when: number): string {
-  const options = { ...timeOptions(hass), dateStyle: "medium", timeStyle: "medium" } as const;
-  return new Intl.DateTimeFormat(timeLocale(hass.locale), options).format(when * 1000);
+  const options: Intl.DateTimeFormatOptions = { ...hours(hass), day: "numeric", month: "short", year: "numeric", second: "2-digit" };
+  return new Intl.DateTimeFormat(hass.locale.language, options).format(when * 1000);
 }

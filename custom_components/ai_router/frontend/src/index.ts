@@ -1,7 +1,7 @@
 // All cards of AI Router, for Home Assistant's card picker.
 import { AiRouterCard } from "./ai-router-card.js";
-import { local } from "./config.js";
-import type { HomeAssistant } from "./home-assistant.js";
+import { pageHass, type HomeAssistant } from "./home-assistant.js";
+import { text } from "./texts.js";
 
 declare global {
   interface Window {
@@ -9,21 +9,24 @@ declare global {
   }
 }
 
-// A page that is open while the integration is updated loads the file a second time.
-if (!customElements.get("ai-router-card")) {
-  customElements.define("ai-router-card", AiRouterCard);
+const CARDS = [AiRouterCard];
+
+for (const card of CARDS) {
+  // A page that is open while the integration is updated loads the file a second time.
+  if (customElements.get(card.type)) continue;
+  customElements.define(card.type, card);
   (window.customCards ??= []).push({
-    type: "ai-router-card",
+    type: card.type,
     // Read when the picker opens: only then does the page know its language.
     get name() {
-      return local("card_name");
+      return text(pageHass(), card.label);
     },
     get description() {
-      return local("card_description");
+      return text(pageHass(), card.about);
     },
     preview: true,
     getEntitySuggestion: (hass: HomeAssistant, entityId: string) =>
-      hass.entities[entityId]?.platform === "ai_router" ? { config: { type: "custom:ai-router-card" } } : null,
+      hass.entities[entityId]?.platform === "ai_router" ? { config: { type: `custom:${card.type}` } } : null,
     documentationURL: "https://github.com/example/ai-router",
   });
 }

@@ -48,6 +48,11 @@ export interface WorkingProvider {
 
 export type Provider = WaitingProvider | WorkingProvider;
 
+/** Why a model stood where it stood in the plan: a code with its figures, or the words of a strategy of its own. */
+export type Reason =
+  | string
+  | { because: string; number: number | null; share: number | null; seconds: number | null; price: string | null };
+
 export interface RecentRequest {
   id: string;
   when: number;
@@ -57,7 +62,7 @@ export interface RecentRequest {
   model: string | null;
   pool: string | null;
   rule: string | null;
-  reason: string | null;
+  reasons: Reason[];
   cached: boolean;
   cost: { amount: string; currency: string; estimated: boolean };
   latency: number;

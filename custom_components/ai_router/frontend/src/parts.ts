@@ -34,9 +34,20 @@ export function meter(hass: HomeAssistant, label: string, used: number): Templat
   </div>`;
 }
 
-/** Names come from people, servers and models: text of any kind and length, written in any direction. */
-export function name(value: string): TemplateResult {
-  return html`<bdi class="name" title=${value}>${value}</bdi>`;
+// Neither seen nor of use in a name, but able to break its line, or to turn the text around it.
+const UNSEEN = /[\s\p{Cc}\p{Bidi_Control}]+/gu;
+const LONGEST_NAME = 500;
+
+/** A name as it can be shown. They come from people, servers and models: of any kind and length. */
+export function visible(value: string): string {
+  const seen = value.slice(0, LONGEST_NAME).replace(UNSEEN, " ").trim() || "–";
+  return value.length > LONGEST_NAME ? `${seen}…` : seen;
+}
+
+/** A name on one line at most, written in its own direction; who points at it reads all of it. */
+export function name(value: string, look = ""): TemplateResult {
+  const shown = visible(value);
+  return html`<bdi class="name ${look}" title=${shown}>${shown}</bdi>`;
 }
 
 export function budgetsOver(budgets: readonly Budget[]): Budget[] {
@@ -47,7 +58,7 @@ export function overTitle(hass: HomeAssistant, budget: Budget): string {
   return coded(hass, "over", budget.window);
 }
 
-/** What a card shows instead of figures: what is missing, and what to do about it. */
+/** What a card shows instead of figures: what is missing, and what to do about it; an admin may be able to do more. */
 export function empty(
   hass: HomeAssistant,
   title: TextKey,
@@ -60,7 +71,7 @@ export function empty(
     ${icon(symbol, "quiet")}
     <h3>${text(hass, title)}</h3>
     <p class="quiet">${text(hass, isAdmin ? admin : user)}</p>
-    ${isAdmin
+    ${isAdmin && admin !== user
       ? html`<a class="button" href="/config/integrations/integration/ai_router">${text(hass, "open_settings")}</a>`
       : nothing}
   </div>`;

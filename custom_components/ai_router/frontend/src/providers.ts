@@ -4,8 +4,8 @@ import { repeat } from "lit/directives/repeat.js";
 import { formatMoney, formatNumber, formatSeconds } from "./format.js";
 import type { HomeAssistant } from "./home-assistant.js";
 import type { Provider, WorkingProvider } from "./overview.js";
-import { budgetsOver, icon, meter, name, share, type Tone } from "./parts.js";
-import { breakerName, counted, healthName, reasonName, text } from "./texts.js";
+import { budgetsOver, icon, meter, name, share, visible, type Tone } from "./parts.js";
+import { breakerName, counted, healthName, illnessName, text, type TextKey } from "./texts.js";
 
 const HEALTH: Record<string, { symbol: string; tone: Tone; rank: number }> = {
   unhealthy: { symbol: "close-circle", tone: "bad", rank: 0 },
@@ -15,6 +15,8 @@ const HEALTH: Record<string, { symbol: string; tone: Tone; rank: number }> = {
 const WAITING = { symbol: "clock-alert-outline", tone: "warn", rank: 1 } as const;
 const DISABLED = { symbol: "minus-circle-outline", tone: "quiet", rank: 3 } as const;
 const UNKNOWN = { symbol: "help-circle-outline", tone: "quiet", rank: 2 } as const;
+
+const COLUMNS: TextKey[] = ["latency", "rate", "today", "this_month"];
 
 export interface ProvidersView {
   providers: Provider[];
@@ -38,21 +40,22 @@ export function renderProviders(hass: HomeAssistant, view: ProvidersView): Templ
         ${ill ? counted(hass, "need_attention", ill, formatNumber(hass, ill)) : text(hass, "all_well")}
       </span>
     </div>
-    <div class="row columns small quiet" aria-hidden="true">
-      <span></span><span>${text(hass, "latency")}</span><span>${text(hass, "rate")}</span>
-      <span>${text(hass, "today")}</span><span>${text(hass, "this_month")}</span>
+    <div class="table">
+      <div class="columns small quiet" aria-hidden="true">
+        ${COLUMNS.map((column) => html`<span>${text(hass, column)}</span>`)}
+      </div>
+      <ul id="providers" role="list">
+        ${repeat(
+          shown,
+          ({ provider }) => provider.id,
+          ({ provider, look }) => html`<li class="row" data-provider=${provider.id}>
+            ${icon(look.symbol, look.tone)}
+            <div class="who">${title(hass, provider, view)} ${subtitle(hass, provider)}</div>
+            ${provider.waiting ? nothing : figures(hass, provider, view.currency)}
+          </li>`,
+        )}
+      </ul>
     </div>
-    <ul id="providers">
-      ${repeat(
-        shown,
-        ({ provider }) => provider.id,
-        ({ provider, look }) => html`<li class="row" data-provider=${provider.id}>
-          ${icon(look.symbol, look.tone)}
-          <div class="who">${title(hass, provider, view)} ${subtitle(hass, provider)}</div>
-          ${provider.waiting ? nothing : figures(hass, provider, view.currency)}
-        </li>`,
-      )}
-    </ul>
     ${ranked.length > view.most
       ? html`<button class="more" aria-expanded=${view.all} aria-controls="providers" @click=${view.toggle}>
           ${view.all
@@ -80,7 +83,7 @@ function title(hass: HomeAssistant, provider: Provider, view: ProvidersView): Te
   return html`<div class="line">
     <button
       class="link"
-      aria-label=${text(hass, "details_of", { name: provider.name })}
+      aria-label=${text(hass, "details_of", { name: visible(provider.name) })}
       @click=${() => view.details(entity)}
     >
       ${name(provider.name)}</button
@@ -97,7 +100,7 @@ function subtitle(hass: HomeAssistant, provider: Provider): TemplateResult {
         ? text(hass, "not_used")
         : healthName(hass, provider.health)
       : text(hass, "disabled"),
-    ...(provider.reason ? [reasonName(hass, provider.reason)] : []),
+    ...(provider.reason ? [illnessName(hass, provider.reason)] : []),
     ...(budgetsOver(provider.budgets).length ? [text(hass, "own_budget_used")] : []),
   ];
   return html`<div class="small quiet">
@@ -112,58 +115,48 @@ function figures(hass: HomeAssistant, provider: WorkingProvider, currency: strin
   const { latency, requests_per_minute: used, requests_limit: limit } = provider;
   const count = formatNumber(hass, used);
   const rate = limit === null ? count : text(hass, "rate_of", { used: count, limit: formatNumber(hass, limit) });
-  return html`
-    <div class="value latency">
-      <span class="hidden">${text(hass, "latency")}</span>
-      <span class="number">${latency === null ? "–" : formatSeconds(hass, latency)}</span>
-    </div>
-    <div class="value rate">
-      <span class="hidden">${text(hass, "rate")}</span>
-      <span class="number">${rate}</span>
-      ${limit === null ? nothing : meter(hass, text(hass, "rate"), share(used, limit))}
-    </div>
-    <div class="value today">
-      <span class="hidden">${text(hass, "today")}</span>
-      <span class="number">${formatMoney(hass, provider.today, currency)}</span>
-    </div>
-    <div class="value month">
-      <span class="hidden">${text(hass, "this_month")}</span>
-      <span class="number">${formatMoney(hass, provider.month, currency)}</span>
-    </div>
-  `;
+  const value = (look: string, label: TextKey, shown: string, more: unknown = nothing) => html`<div class="value ${look}">
+    <span class="label small quiet">${text(hass, label)}</span> <bdi class="number">${shown}</bdi>${more}
+  </div>`;
+  return html`<div class="figures">
+    ${value("latency", "latency", latency === null ? "–" : formatSeconds(hass, latency))}
+    ${value("rate", "rate", rate, limit === null ? nothing : meter(hass, text(hass, "rate"), share(used, limit)))}
+    ${value("today", "today", formatMoney(hass, provider.today, currency))}
+    ${value("month", "this_month", formatMoney(hass, provider.month, currency))}
+  </div>`;
 }
 
+// Narrow, each figure stands beside its name, two in a line at most; wide, they are columns that are as wide as what is in them.
 export const providersStyles = css`
   .providers .row {
     display: grid;
-    grid-template-columns: 18px repeat(4, minmax(0, 1fr));
+    grid-template-columns: 18px minmax(0, 1fr);
     gap: 2px var(--ha-space-3, 12px);
     align-items: start;
     padding: var(--ha-space-2, 8px) 0;
     border-top: 1px solid var(--line);
   }
-  .providers .columns {
-    border: none;
-    padding: var(--ha-space-1, 4px) 0;
+  .providers .head {
+    padding-bottom: var(--ha-space-1, 4px);
   }
-  .columns > * {
-    overflow: hidden;
-    text-overflow: ellipsis;
-    white-space: nowrap;
+  .columns {
+    display: none;
   }
-  .columns > :first-child {
-    grid-column: 1;
+  .who,
+  .figures {
+    grid-column: 2;
+    min-width: 0;
+  }
+  .figures {
+    display: grid;
+    grid-template-columns: repeat(auto-fit, minmax(min(max(110px, 34%), 100%), 1fr));
+    gap: 2px var(--ha-space-3, 12px);
   }
   .who {
-    grid-column: 2 / -1;
     display: flex;
     flex-wrap: wrap;
     align-items: baseline;
     gap: 0 var(--ha-space-2, 8px);
-    min-width: 0;
-  }
-  .row > .value.latency {
-    grid-column: 2;
   }
   .line {
     display: flex;
@@ -174,15 +167,8 @@ export const providersStyles = css`
   .line .local {
     --mdc-icon-size: 14px;
   }
-  .name {
-    display: block;
-    overflow: hidden;
-    text-overflow: ellipsis;
-    white-space: nowrap;
-    min-width: 0;
-  }
   .link {
-    display: block;
+    display: flex;
     min-width: 0;
     max-width: 100%;
     padding: 0;
@@ -203,9 +189,15 @@ export const providersStyles = css`
     color: var(--primary-text-color);
   }
   .value {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: baseline;
+    justify-content: space-between;
+    gap: 0 var(--ha-space-1, 4px);
     min-width: 0;
   }
   .value .meter {
+    flex: 0 0 100%;
     height: 3px;
     margin-top: 2px;
   }
@@ -213,23 +205,42 @@ export const providersStyles = css`
     display: block;
     width: 100%;
   }
-  @container card (min-width: 440px) {
-    .providers .row {
-      grid-template-columns: 18px minmax(0, 1fr) 60px 66px 62px 72px;
+  @container card (min-width: 424px) {
+    .table {
+      display: grid;
+      grid-template-columns: 18px minmax(96px, 1fr) repeat(4, auto);
+      column-gap: var(--ha-space-3, 12px);
     }
     .columns,
-    .value {
+    .table ul,
+    .providers .row {
+      display: grid;
+      grid-column: 1 / -1;
+      grid-template-columns: subgrid;
+    }
+    .columns {
+      padding-bottom: var(--ha-space-1, 4px);
       text-align: end;
     }
     .columns > :first-child {
-      grid-column: 1 / 3;
+      grid-column: 3;
     }
     .who {
-      grid-column: 2;
       display: block;
     }
-    .row > .value.latency {
-      grid-column: 3;
+    .figures {
+      display: contents;
+    }
+    .value {
+      display: block;
+      text-align: end;
+    }
+    .value .label {
+      position: absolute;
+      width: 1px;
+      height: 1px;
+      overflow: hidden;
+      clip-path: inset(50%);
     }
   }
 `;

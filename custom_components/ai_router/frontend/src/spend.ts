@@ -15,7 +15,7 @@ const TITLES: Record<Budget["window"], TextKey> = {
 
 export function renderSpend(hass: HomeAssistant, spend: Spend): TemplateResult {
   const budget = (window: Budget["window"]) => spend.budgets.find((each) => each.window === window);
-  const others = spend.budgets.filter((each) => each.window === "week" || each.window === "total");
+  const others = [budget("week"), budget("total")].filter((each) => each !== undefined);
   return html`<section class="spend" aria-label=${text(hass, "edit_spend")}>
     <div class="tiles">
       ${tile(hass, spend, "day", spend.today, budget("day"))}
@@ -69,12 +69,14 @@ function over(hass: HomeAssistant, budget: Budget): TemplateResult {
 export const spendStyles = css`
   .tiles {
     display: grid;
-    grid-template-columns: repeat(auto-fit, minmax(min(130px, 100%), 1fr));
+    grid-template-columns: repeat(auto-fit, minmax(min(120px, 100%), 1fr));
     gap: var(--ha-space-4, 16px);
   }
   .amount {
     font-size: var(--large);
     line-height: 1.3;
+    white-space: normal;
+    overflow-wrap: anywhere;
   }
   .tile .meter {
     margin: var(--ha-space-1, 4px) 0;

@@ -13,6 +13,8 @@ export const theme = css`
     --small: var(--ha-font-size-s, 12px);
     --normal: var(--ha-font-size-m, 14px);
     --large: var(--ha-font-size-2xl, 24px);
+    /* The primary colour alone is too pale for text on a light card. */
+    --link: color-mix(in srgb, var(--primary-color) 60%, var(--primary-text-color));
     --strong: var(--ha-font-weight-medium, 500);
   }
   ha-card {
@@ -44,7 +46,8 @@ export const theme = css`
   ul {
     list-style: none;
   }
-  section + section {
+  section + section,
+  .notice + section {
     margin-top: var(--ha-space-5, 20px);
   }
   .head {
@@ -55,8 +58,8 @@ export const theme = css`
     gap: 0 var(--ha-space-3, 12px);
   }
   h2 {
+    min-width: 0;
     font-size: var(--ha-font-size-xl, 20px);
-    overflow-wrap: anywhere;
   }
   h3 {
     font-weight: var(--strong);
@@ -64,8 +67,23 @@ export const theme = css`
   .quiet {
     color: var(--quiet);
   }
+  /* A text may be in another language than the page, and then runs the other way. */
+  .quiet,
+  .notice > div {
+    unicode-bidi: plaintext;
+    text-align: match-parent;
+  }
   .small {
     font-size: var(--small);
+  }
+  .name {
+    display: inline-block;
+    min-width: 0;
+    max-width: 100%;
+    overflow: hidden;
+    text-overflow: ellipsis;
+    vertical-align: bottom;
+    white-space: nowrap;
   }
   .number {
     font-variant-numeric: tabular-nums;
@@ -97,7 +115,7 @@ export const theme = css`
     height: 6px;
     border-radius: 3px;
     overflow: hidden;
-    background: var(--line);
+    background: color-mix(in srgb, var(--primary-text-color) 15%, transparent);
   }
   .meter > span {
     display: block;
@@ -115,7 +133,7 @@ export const theme = css`
   button,
   .button {
     font: inherit;
-    color: var(--primary-color);
+    color: var(--link);
     background: none;
     border: none;
     border-radius: var(--ha-border-radius-md, 8px);
@@ -157,6 +175,15 @@ export const theme = css`
   .empty ha-icon {
     --mdc-icon-size: 40px;
     color: var(--quiet);
+  }
+  @media (forced-colors: active) {
+    .meter {
+      border: 1px solid CanvasText;
+    }
+    .meter > span {
+      forced-color-adjust: none;
+      background: Highlight !important;
+    }
   }
   @media (prefers-reduced-motion: reduce) {
     * {
