@@ -174,6 +174,18 @@ async def test_a_person_s_budget_is_told_by_name(
     assert told(calls) == [{"title": title, "message": message}]
 
 
+async def test_a_webhook_gets_a_person_s_name(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    assert entry
+    calls = async_mock_service(hass, "rest_command", "tell_me")
+    await use(hass, "budget_webhook", command="tell_me")
+    hass.states.async_set("person.ada", "home", {"friendly_name": "Ada", "user_id": "ada's id"})
+    for owner in ("ada's id", "doorbell"):
+        told_of = {"scope": "user", "owner": owner, "window": "day", "spent": 1.0, "limit": 1.0}
+        hass.bus.async_fire("ai_router_budget_exceeded", {"device_id": "x", "name": "AI Router", **told_of})
+    await hass.async_block_till_done()
+    assert [each["whose"] for each in told(calls)] == ["Ada", "doorbell"]
+
+
 @NOON
 async def test_nightly_report(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     calls = async_mock_service(hass, "test", "notify")

@@ -211,4 +211,4 @@ def test_the_texts_can_be_used_as_they_are() -> None:
 
 
 def test_every_error_has_its_sentence_and_every_sentence_its_error() -> None:
-    assert set(english()["config"]["error"]) == {"ollama_gone"} | (ERRORS - {"not_raised", "price_missing"})
+    assert set(english()["config"]["error"]) == {"ollama_gone"} | (ERRORS - {"not_raised", "price_missing", "key_same"})

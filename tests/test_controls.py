@@ -7,6 +7,7 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
@@ -15,7 +16,8 @@ from custom_components.ai_router.const import DOMAIN, Conf
 from custom_components.ai_router.routing.money import to_picodollars
 from custom_components.ai_router.routing.tickets import Window
 
-from .household import ATTIC, CLOUD, ENTRY_ID, ask, demo, move_in, pass_time
+from .actions.calling import call, tell
+from .household import ATTIC, CLOUD, ENTRY_ID, ask, demo, device_id, move_in, pass_time, subentry
 
 QUICK = {"latency": 0}
 
@@ -158,3 +160,23 @@ async def test_a_failed_check_says_why(hass: HomeAssistant, freezer: FrozenDateT
     with pytest.raises(HomeAssistantError) as failed:
         await use(hass, entity_of(hass, ATTIC, "button", "check"), "press", {})
     assert failed.value.translation_key == "check_failed"
+
+
+async def test_a_disabled_device_goes_from_view_and_nothing_else(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    pool = subentry("01POOL", "pool", "Doors", members=[{"provider": ATTIC}])
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", options=QUICK), pool)
+    devices = dr.async_get(hass)
+    for gone in (ATTIC, "01POOL"):
+        devices.async_update_device(device_id(hass, gone), disabled_by=dr.DeviceEntryDisabler.USER)
+    await pass_time(hass, freezer, 60)
+    assert hass.states.get("switch.attic_enabled") is None
+
+    assert entry.runtime_data.router.config.providers[ATTIC].enabled
+    reply = await call(hass, "process", prompt="Hi", pool="Doors")
+    assert (reply["provider"], reply["pool"]) == ("Attic", "Doors")
+
+    await tell(hass, "set_provider", provider="Attic", enabled=False)
+    with pytest.raises(HomeAssistantError, match="switched off"):
+        await call(hass, "process", prompt="Hi", pool="Doors")

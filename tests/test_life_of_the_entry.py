@@ -1,5 +1,6 @@
 """What an entry leaves behind and takes over: versions, removal, backup, the page of the system's health."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -109,30 +110,6 @@ async def test_a_newer_major_version_is_refused_and_left_alone(
     assert entry.state is ConfigEntryState.MIGRATION_ERROR
     assert (entry.version, "credential_since" in entry.subentries[CLOUD].data) == (RouterFlow.VERSION + 1, False)
     assert "higher than the current version" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("options", "provider", "whose"),
-    [
-        ({"at_cap": "of a later version"}, {}, "AI Router"),
-        ({"budget_day": "much"}, {}, "AI Router"),
-        ({}, {"budget_day": "much"}, "Attic"),
-        ({}, {"models": "many"}, "Attic"),
-    ],
-)
-async def test_settings_that_cannot_be_read_are_named(
-    hass: HomeAssistant, options: dict[str, Any], provider: dict[str, Any], whose: str
-) -> None:
-    data = {**demo(ATTIC, "Attic").data, **provider}
-    stored = ConfigSubentryData(data=data, subentry_id=ATTIC, subentry_type="provider", title="Attic", unique_id=None)
-    entry = MockConfigEntry(domain=DOMAIN, title="AI Router", options=options, subentries_data=[stored])
-    entry.add_to_hass(hass)
-
-    await hass.config_entries.async_setup(entry.entry_id)
-
-    assert entry.state is ConfigEntryState.SETUP_ERROR
-    assert entry.error_reason_translation_key == "settings_unreadable"
-    assert (entry.error_reason_translation_placeholders or {})["name"] == whose
 
 
 async def test_a_ledger_of_a_newer_version_is_told_until_it_can_be_read(
@@ -286,7 +263,9 @@ async def test_a_backup_never_fails_for_our_sake(
 # --- the system's health ----------------------------------------------------------------------------
 
 
-async def test_the_page_of_the_system_s_health(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+async def test_the_page_of_the_system_s_health(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failing = {"success_rate": 0, "latency": 0, "error": "credential"}
     entry = await move_in(
         hass, freezer, demo(ATTIC, "Attic", options={"latency": 0}), demo(CLOUD, "Cloud", options=failing)
@@ -298,6 +277,7 @@ async def test_the_page_of_the_system_s_health(hass: HomeAssistant, freezer: Fro
     entry.runtime_data.coordinator.async_set_updated_data(entry.runtime_data.coordinator.look())
 
     info = await get_system_health_info(hass, DOMAIN)
+    info["ledger"] = await info["ledger"]
 
     assert info == {
         "running": True,
@@ -311,7 +291,12 @@ async def test_the_page_of_the_system_s_health(hass: HomeAssistant, freezer: Fro
     assert set(english()["system_health"]["info"]) == set(info)
 
     await entry.runtime_data.ledger.close()
-    assert (await get_system_health_info(hass, DOMAIN))["ledger"] == "the ledger is closed"
+    failed = {"type": "failed", "error": "unreachable", "more_info": "/config/repairs"}
+    assert await (await get_system_health_info(hass, DOMAIN))["ledger"] == failed
+
+    monkeypatch.setattr("custom_components.ai_router.system_health._SECONDS", 0.0)
+    monkeypatch.setattr(entry.runtime_data.ledger, "flush", asyncio.Event().wait)
+    assert await (await get_system_health_info(hass, DOMAIN))["ledger"] == {"type": "failed", "error": "timeout"}
 
     await hass.config_entries.async_unload(entry.entry_id)
     assert await get_system_health_info(hass, DOMAIN) == {"running": False}

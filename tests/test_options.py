@@ -185,6 +185,9 @@ async def test_who_may_ask_and_what_one_may_spend(
     await hass.auth.async_remove_user(hass_admin_user)
     dialog = await Dialog.options(hass, entry)
     assert dialog.shown["shares"] == {"each_user_day": 1.0, "user_budgets": [{"user": user, "month": 3.5}]}
+    (access,) = (field["schema"] for field in dialog.fields if field["name"] == "access")
+    (people,) = (field["selector"]["select"]["options"] for field in access if field["name"] == "users")
+    assert {each["value"]: each["label"] for each in people}[user] == f"Somebody who has gone ({user[:6]})"
     await dialog.submit()
 
     assert entry.runtime_data.router.config == config, "kept to somebody who is gone is not everybody's"

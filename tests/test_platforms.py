@@ -12,9 +12,12 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.filters import props
 
 import custom_components.ai_router as integration
-from custom_components.ai_router.const import DOMAIN, Conf
+from custom_components.ai_router.const import DOMAIN, SUBENTRY_POOL, Conf
+from custom_components.ai_router.event import PROVIDER_KINDS, ROUTER_KINDS
+from custom_components.ai_router.events import EVENT_DATA
 
-from .household import ATTIC, ENTRY_ID, ask, demo, move_in, pass_time
+from .flows import english
+from .household import ATTIC, ENTRY_ID, ask, demo, move_in, pass_time, subentry
 
 # Noon in the test household's zone, eight hours behind UTC.
 pytestmark = pytest.mark.freeze_time("2026-11-21 20:00:00+00:00")
@@ -60,3 +63,25 @@ async def test_devices(
     assert provider == snapshot(name="provider")
     assert provider.via_device_id == router.id
     assert (router.config_subentry_id, provider.config_subentry_id) == (None, ATTIC)
+
+
+async def test_every_attribute_has_a_name(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, entity_registry: er.EntityRegistry
+) -> None:
+    pool = subentry("01POOL", SUBENTRY_POOL, "Vision", members=[{"provider": ATTIC}], strategy="experiment")
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic"), pool)
+    await ask(entry, ATTIC)
+    await pass_time(hass, freezer)
+    texts = english()["entity"]
+    shown = 0
+    for row in er.async_entries_for_config_entry(entity_registry, entry.entry_id):
+        entity = hass.data["entity_components"][row.domain].get_entity(row.entity_id)
+        named = texts[row.domain][row.translation_key].get("state_attributes", {})
+        for attribute in entity.extra_state_attributes or {}:
+            assert named[attribute]["name"], (row.entity_id, attribute)
+            shown += 1
+    assert shown > 10
+
+    for kinds, key in ((ROUTER_KINDS, "router_alert"), (PROVIDER_KINDS, "provider_alert")):
+        told = {field for kind in kinds for field in EVENT_DATA[kind]} | {"unseen"}
+        assert told <= texts["event"][key]["state_attributes"].keys()

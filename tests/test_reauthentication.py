@@ -179,15 +179,48 @@ async def test_a_provider_that_is_removed_is_not_asked_for(hass: HomeAssistant, 
         await dialog.answer(api_key=NEW)
 
 
-async def test_one_that_somebody_throws_away_comes_again(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    await reject(hass, entry, SKY)
-    (before,) = hass.config_entries.flow.async_progress()
+def send_away(hass: HomeAssistant) -> None:
+    (flow,) = [each for each in hass.config_entries.flow.async_progress() if each["context"]["source"] == "reauth"]
+    hass.config_entries.flow.async_abort(flow["flow_id"])
 
-    hass.config_entries.flow.async_abort(before["flow_id"])
+
+async def test_one_that_is_sent_away_gives_its_turn_to_the_next_and_comes_again_once_its_key_is_rejected_again(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    both = {f"key_rejected_{SKY}", f"key_rejected_{SEA}"}
+    # No round of checks in between: it would find both keys rejected again.
+    hass.config_entries.async_update_entry(entry, options={"health_interval": 0})
+    await reject(hass, entry, SKY, SEA)
+
+    send_away(hass)
+    await hass.async_block_till_done()
+    assert (asked(hass), issues(hass)) == ([SEA], both)
+
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=2))
+    await hass.async_block_till_done()
+    assert asked(hass) == [SEA]
+
+    send_away(hass)
+    await hass.async_block_till_done()
+    assert (asked(hass), issues(hass)) == ([], both)
+
+    assert await entry.runtime_data.router.check(SKY) is not None
+    await hass.async_block_till_done()
+    assert (asked(hass), issues(hass)) == ([SKY], both)
+
+    await (await Dialog.asked_again(hass)).answer(api_key=NEW)
+    assert (asked(hass), issues(hass)) == ([], {f"key_rejected_{SEA}"})
+
+
+async def test_one_that_is_sent_away_comes_again_after_a_restart(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await reject(hass, entry, SKY)
+    send_away(hass)
+    await hass.async_block_till_done()
+    assert asked(hass) == []
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
 
-    (after,) = hass.config_entries.flow.async_progress()
-    assert after["flow_id"] != before["flow_id"]
     assert asked(hass) == [SKY]
 
 

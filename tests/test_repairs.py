@@ -11,6 +11,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.ai_router import backup
 from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.flows.key_renewal import ERRORS
 from custom_components.ai_router.problems import Problem
@@ -234,6 +235,9 @@ async def test_an_old_key_is_to_be_changed(
         await pass_time(hass, freezer, 61)
 
     dialog = await Dialog.repair(hass, the_issue(hass))
+    assert (await dialog.answer()).errors == {"api_key": "key_missing"}
+    assert (await dialog.answer(api_key=f" {SECRET}")).errors == {"api_key": "key_same"}
+    assert list(issues(hass)) == [f"key_old_{CLOUD}"]
     server.key = "sk-new-one"
     assert (await dialog.answer(api_key="sk-new-one")).step == "create_entry"
 
@@ -283,15 +287,17 @@ async def test_the_router_s_budget_that_is_used_up_can_be_raised_and_comes_back_
     await hass.async_block_till_done()
     assert the_issue(hass).issue_id == "budget_reached_router_month"
 
-    await (await Dialog.repair(hass, the_issue(hass))).answer(amount=1.1)
-    await pass_time(hass, freezer, 61)
-    assert the_issue(hass).translation_placeholders == {"name": "AI Router", "limit": "1.1"}  # still not enough
-    assert entry.options == {"budget_month": "1.1", "failover": False}
+    dialog = await (await Dialog.repair(hass, the_issue(hass))).answer(amount=1.1)
+    assert dialog.errors == {"amount": "not_raised"}  # more than before, and less than is spent
+    assert dialog.result["description_placeholders"]["spent"] == "1.200012"
+    assert entry.options == {"budget_month": "1", "failover": False}
 
     freezer.move_to("2026-12-01 12:00:00+00:00")
     await pass_time(hass, freezer, 61)
 
     assert issues(hass) == {}
+    assert (await dialog.answer(amount=2)).step == "over"
+    assert entry.options == {"budget_month": "1", "failover": False}
 
 
 async def test_a_budget_of_nothing_is_a_choice(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
@@ -346,6 +352,47 @@ async def test_a_ledger_that_was_damaged_is_told_until_somebody_has_read_it(
     dialog = await Dialog.repair(hass, the_issue(hass))
     assert dialog.step == "confirm"
     assert (await dialog.answer()).step == "create_entry"
+    assert issues(hass) == {}
+
+
+@pytest.mark.parametrize("restored", [True, False])
+async def test_a_ledger_that_comes_from_a_backup_is_told_of_and_one_that_was_cut_off_in_it_is_not(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, tmp_path: Path, restored: bool
+) -> None:
+    entry = await move_in(hass, freezer)
+    home = tmp_path / ".storage" / "ai_router"
+    await backup.async_pre_backup(hass)
+    # Too short to wait for: as if the file had been unpacked an hour after it was laid.
+    mark = home / "ledger.in_backup"
+    if restored:
+        made = float(mark.read_text()) - 3_600
+        mark.write_text(repr(made))
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+
+    assert not mark.exists()
+    if not restored:
+        assert issues(hass) == {}
+        return
+    issue = the_issue(hass)
+    assert (issue.issue_id, issue.is_persistent) == ("ledger_of_backup", True)
+    day = dt_util.as_local(dt_util.utc_from_timestamp(made)).strftime("%Y-%m-%d %H:%M")
+    assert issue.translation_placeholders == {"date": day}
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    dialog = await Dialog.repair(hass, the_issue(hass))
+    assert (await dialog.answer()).step == "create_entry"
+    assert issues(hass) == {}
+
+
+async def test_after_a_backup_nothing_is_told(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, tmp_path: Path
+) -> None:
+    entry = await move_in(hass, freezer)
+    await backup.async_pre_backup(hass)
+    assert (tmp_path / ".storage" / "ai_router" / "ledger.in_backup").exists()
+    await backup.async_post_backup(hass)
+    assert not (tmp_path / ".storage" / "ai_router" / "ledger.in_backup").exists()
+    assert await hass.config_entries.async_reload(entry.entry_id)
     assert issues(hass) == {}
 
 
@@ -410,14 +457,17 @@ async def test_an_issue_that_is_over_while_somebody_mends_it(
 
 def test_every_issue_has_its_texts_and_every_text_its_issue() -> None:
     texts = english()["issues"]
-    plain = set(Problem) - {Problem.BUDGET_REACHED}
-    own = {"not_raised", "price_missing"}
+    plain = set(Problem) - {Problem.BUDGET_REACHED, Problem.SETTINGS_UNREADABLE}
+    own = {"not_raised", "price_missing", "key_same"}
 
-    assert set(texts) == {*plain, *(f"budget_reached_{window}" for window in ("day", "week", "month", "total"))}
+    several = {f"budget_reached_{window}" for window in ("day", "week", "month", "total")}
+    several |= {f"settings_unreadable_{whose}" for whose in ("router", "provider", "pool", "rule")}
+
+    assert set(texts) == {*plain, *several, "price_unknown_refused"}
     assert all("fix_flow" in texts[f"budget_reached_{window}"] for window in BUDGETS)
     for key, text in texts.items():
         assert text["title"], key
         assert ("description" in text) != ("fix_flow" in text), key
     for key in ("key_rejected", "key_old", "no_credit", "model_retired", "model_retires"):
-        assert set(texts[key]["fix_flow"]["error"]) == ERRORS - own, key
+        assert set(texts[key]["fix_flow"]["error"]) - {"key_same"} == ERRORS - own, key
     assert ERRORS - own <= set(english()["config"]["error"])

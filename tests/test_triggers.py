@@ -11,13 +11,17 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import async_capture_events
 
 from custom_components.ai_router.condition import CONDITIONS
+from custom_components.ai_router.const import SUBENTRY_POOL
 from custom_components.ai_router.events import Kind
 from custom_components.ai_router.routing.refusals import RequestFailed
 from custom_components.ai_router.trigger import TRIGGERS
+from tests.actions.calling import call
 from tests.fakes.openai_compatible import FakeOpenAI
 from tests.flows import english
-from tests.household import ATTIC, CLOUD, ENTRY_ID, ask, demo, device_id, move_in, pass_time
+from tests.household import ATTIC, CLOUD, ENTRY_ID, ask, demo, device_id, move_in, pass_time, subentry
 from tests.servers import at_server
+
+POOL = "01POOL"
 
 
 async def automate(hass: HomeAssistant, **automation: Any) -> list[Event[Any]]:
@@ -49,7 +53,7 @@ async def test_a_trigger_tells_the_automation_what_happened(
     assert told["description"] == "all failed: AI Router"
 
 
-@pytest.mark.parametrize(("watched", "runs_expected"), [(None, 2), (ATTIC, 1), (CLOUD, 1), (ENTRY_ID, 0)])
+@pytest.mark.parametrize(("watched", "runs_expected"), [(None, 2), (ATTIC, 1), (CLOUD, 1)])
 async def test_a_trigger_watches_the_devices_that_are_chosen(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, watched: str | None, runs_expected: int
 ) -> None:
@@ -121,6 +125,26 @@ async def test_a_trigger_that_cannot_be(
         await trigger.async_validate_trigger_config(hass, [config])
 
 
+@pytest.mark.parametrize(
+    ("kind", "about"),
+    [
+        ("provider_unhealthy", ENTRY_ID),
+        ("provider_degraded", POOL),
+        ("provider_recovered", POOL),
+        ("budget_alert", POOL),
+        ("budget_exceeded", POOL),
+    ],
+)
+async def test_what_never_happens_to_a_device_is_not_waited_for(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, kind: str, about: str
+) -> None:
+    await move_in(hass, freezer, demo(ATTIC, "Attic"), subentry(POOL, SUBENTRY_POOL, "Evenings"))
+    config = {"platform": f"ai_router.{kind}", "options": {"device_id": device_id(hass, about)}}
+
+    with pytest.raises(vol.Invalid, match=r"Device (AI Router|Evenings) is not"):
+        await trigger.async_validate_trigger_config(hass, [config])
+
+
 # --- conditions -------------------------------------------------------------------------------------
 
 
@@ -154,6 +178,37 @@ async def test_budget_is_left_until_it_is_spent(
     assert not await checked(hass, "budget_left", device_id=cloud)
     assert not await checked(hass, "budget_left", device_id=[attic, cloud])
     assert await checked(hass, "budget_left", device_id=[attic], at_least=1_000)  # it has no budget
+
+
+async def test_a_pool_has_budget_left(hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI) -> None:
+    members = [{"provider": CLOUD}]
+    await move_in(
+        hass,
+        freezer,
+        await at_server(hass, server, CLOUD),
+        subentry(POOL, SUBENTRY_POOL, "Evenings", members=members, budget_day="1"),
+    )
+    pool = device_id(hass, POOL)
+    assert await checked(hass, "budget_left", device_id=pool, at_least=1)
+    assert not await checked(hass, "budget_left", device_id=pool, at_least=1.01)
+
+    server.usage = {"prompt_tokens": 999_990, "completion_tokens": 10, "total_tokens": 1_000_000}
+    await call(hass, "process", prompt="Hi", pool="Evenings")
+    assert not await checked(hass, "budget_left", device_id=pool)
+
+
+async def test_what_is_too_little_for_a_request_is_no_budget(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
+    entry = await move_in(hass, freezer, await at_server(hass, server, CLOUD, budget_day="1"))
+    cloud = device_id(hass, CLOUD)
+    server.usage = {"prompt_tokens": 990_000, "completion_tokens": 0, "total_tokens": 990_000}
+    await ask(entry, CLOUD)
+    assert await checked(hass, "budget_left", device_id=cloud)
+
+    with pytest.raises(RequestFailed):
+        await ask(entry, CLOUD, "word " * 100_000)
+    assert not await checked(hass, "budget_left", device_id=cloud)
 
 
 async def test_a_provider_is_healthy_when_it_has_answered(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
@@ -195,7 +250,8 @@ async def test_conditions_do_not_hold_while_nothing_is_known(
     ("kind", "options"),
     [
         ("provider_healthy", {}),
-        ("provider_healthy", {"device_id": "the router"}),
+        ("provider_healthy", {"device_id": ENTRY_ID}),
+        ("provider_healthy", {"device_id": POOL}),
         ("provider_healthy", {"device_id": "nobody"}),
         ("budget_left", {"at_least": -1}),
         ("budget_left", {"device_id": "nobody"}),
@@ -204,9 +260,9 @@ async def test_conditions_do_not_hold_while_nothing_is_known(
 async def test_a_condition_that_cannot_be(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, kind: str, options: dict[str, Any]
 ) -> None:
-    await move_in(hass, freezer)
-    if options.get("device_id") == "the router":
-        options = {"device_id": device_id(hass, ENTRY_ID)}
+    await move_in(hass, freezer, subentry(POOL, SUBENTRY_POOL, "Evenings"))
+    if (about := options.get("device_id")) in (ENTRY_ID, POOL):
+        options = {"device_id": device_id(hass, about)}
 
     with pytest.raises(vol.Invalid):
         await checked(hass, kind, **options)

@@ -1,4 +1,4 @@
-"""The core's codes in words: every one has a text, none is left over, and whoever reads gets his own language."""
+"""The core's codes in words: every one has a text, none is left over, and the household reads its own language."""
 
 from itertools import product
 from typing import Any
@@ -8,23 +8,24 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import (
     _async_get_translations_cache,  # the only place to put texts of another language
+    async_get_translations,
 )
-from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.ai_router.const import DOMAIN
 from custom_components.ai_router.events import EVENT_DATA, Kind
 from custom_components.ai_router.flows.model_forms import price_in_words
 from custom_components.ai_router.logbook import sentence
+from custom_components.ai_router.routing.failures import FailureClass
 from custom_components.ai_router.routing.fleet import target_id
 from custom_components.ai_router.routing.model import Model, Target
 from custom_components.ai_router.routing.money import FREE, Prices, PriceSpan, Rates, to_picodollars
-from custom_components.ai_router.routing.plans import Because, Reason, Why
+from custom_components.ai_router.routing.plans import Because, LeftOut, Reason, Why
 from custom_components.ai_router.routing.tickets import BucketKey, Scope, Unit, Window
 from custom_components.ai_router.stored_models import LISTED
-from custom_components.ai_router.wording import Wording, wording_in
+from custom_components.ai_router.wording import Wording
 
 from .actions.calling import call
-from .household import ATTIC, CLOUD, ask, demo, move_in
+from .household import ATTIC, CLOUD, demo, move_in
 
 QUICK = {"latency": 0}
 COMMON = f"component.{DOMAIN}.common."
@@ -44,7 +45,7 @@ class Listening(Wording):
 
 @pytest.fixture
 async def words(hass: HomeAssistant) -> Listening:
-    await wording_in(hass, "en")
+    await async_get_translations(hass, "en", "common", [DOMAIN])
     return Listening(hass)
 
 
@@ -73,7 +74,11 @@ def happenings() -> list[tuple[Kind, dict[str, Any]]]:
 
 async def test_every_code_has_a_text_and_every_text_a_code(hass: HomeAssistant, words: Listening) -> None:
     said = [words.reasons([Reason(because, 1, 0.5, 2.0, 3)]) for because in Because]
-    said += [words.left_out(why) for why in Why]
+    target = Target("cloud", "house-1")
+    left_out = [LeftOut(target, why, cls=cls) for why in Why for cls in (None, *FailureClass)]
+    said += [words.left_out(each) for each in left_out]
+    said += [words.text("left_out_of", names="Cloud", text="Switched off")]
+    said += [words.text("person_gone", id="8a1b2c")]
     said += [sentence(words, kind, data) for kind, data in happenings()]
     rates = PriceSpan(Rates(fresh_in=1, text_out=2, requests=3, pictures=4))
     prices = [None, FREE, *(Prices((rates,), source, "2026-11-21") for source in ("user", LISTED, "A publication"))]
@@ -109,7 +114,7 @@ async def test_what_has_no_text_is_shown_as_its_code(words: Listening) -> None:
 
 @pytest.fixture
 async def german(hass: HomeAssistant) -> None:
-    await wording_in(hass, "de")
+    await async_get_translations(hass, "de", "common", [DOMAIN])
     cache = _async_get_translations_cache(hass).cache_data.cache["de"]["common"]
     cache[DOMAIN] = {
         **cache[DOMAIN],
@@ -145,37 +150,3 @@ async def test_a_household_that_changes_its_language_reads_english_until_the_oth
 
     assert reply["route"]["reason"] == "priority 4"
     assert left_out["detail"] == "Might cost more than the request may"
-
-
-@pytest.mark.usefixtures("german")
-@pytest.mark.parametrize(
-    ("language", "reason"), [("de", "Rang 0"), ("en", "priority 0"), (None, "priority 0"), ("../../de", "priority 0")]
-)
-async def test_a_viewer_reads_his_own_whatever_the_household_speaks(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    hass_ws_client: WebSocketGenerator,
-    language: str | None,
-    reason: str,
-) -> None:
-    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", options=QUICK))
-    await ask(entry, ATTIC)
-    client = await hass_ws_client(hass)
-    wish = {} if language is None else {"language": language}
-    await client.send_json({"id": 1, "type": f"{DOMAIN}/subscribe", **wish})
-    assert (await client.receive_json())["success"]
-    assert (await client.receive_json())["event"]["requests"][0]["reason"] == reason
-
-
-async def test_who_leaves_before_his_language_is_there_is_not_kept(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_ws_client: WebSocketGenerator
-) -> None:
-    await move_in(hass, freezer, demo(ATTIC, "Attic", options=QUICK))
-    client = await hass_ws_client(hass)
-    await client.send_json({"id": 1, "type": f"{DOMAIN}/subscribe", "language": "fr"})
-    await client.send_json({"id": 2, "type": "unsubscribe_events", "subscription": 1})
-    while (answer := await client.receive_json())["id"] != 2:
-        pass
-    assert answer["success"]
-    await hass.async_block_till_done()
-    assert not hass.data[f"{DOMAIN}.feed"]._viewers

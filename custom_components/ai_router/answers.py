@@ -1,48 +1,22 @@
-"""From the core's replies and refusals to what an action returns or raises: plain data and translated exceptions."""
+"""From the core's replies and refusals to what an action returns: plain data."""
 
 from collections.abc import Callable
 from typing import Any
 
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
-from .const import DOMAIN
 from .routing.call import Usage
-from .routing.failures import FailureClass
 from .routing.fleet import target_of
 from .routing.model import Target
 from .routing.money import Picodollars, to_dollars
 from .routing.outcome import Attempt, Reply
-from .routing.plans import LeftOut, Plan, Why
-from .routing.refusals import RefusalCode, RequestFailed
+from .routing.plans import LeftOut, Plan
+from .routing.refusals import RequestFailed
 from .routing.tickets import BucketKey, Scope
 from .wording import Wording
 
 _OK = "ok"
-# When every target was left out for one and the same reason, that reason is the message.
-_SPECIFIC = {
-    Why.NO_VISION: "no_vision",
-    Why.NO_EMBEDDINGS: "no_embeddings",
-    Why.NOT_LOCAL: "not_local",
-    Why.CONTEXT_TOO_SMALL: "context_too_small",
-    Why.PRICE_UNKNOWN: "price_unknown",
-    Why.TOO_EXPENSIVE: "too_expensive",
-    Why.TOO_SLOW: "too_slow",
-    Why.NOT_ALLOWED: "none_allowed",
-    Why.RULED_OUT: "ruled_out",
-    Why.DISABLED: "all_disabled",
-    Why.NO_SHARE: "no_share",
-    Why.NOT_NAMED: "not_named",
-}
-_SILENT = (Why.NOT_ASKED_FOR, Why.EXCLUDED, Why.NOT_IN_POOL)
-_CALLERS_OWN = (
-    RefusalCode.NO_PROVIDER,
-    RefusalCode.UNKNOWN_STRATEGY,
-    RefusalCode.NO_CAPABLE_TARGET,
-    RefusalCode.NOT_ALLOWED,
-    RefusalCode.UNKNOWN_POOL,
-    RefusalCode.UNREADABLE_TEXT,
-)
 
 type Names = Callable[[str], str]
 """Finds the name of a provider, a pool or a rule by its id."""
@@ -72,8 +46,8 @@ def _usage(usage: Usage, images: int) -> dict[str, int]:
     }
 
 
-def _target(target: Target, names: Names) -> dict[str, str]:
-    return {"provider": names(target.provider_id), "model": target.model_id}
+def _target(target: Target, names: Names) -> dict[str, str | None]:
+    return {"provider": names(target.provider_id), "model": target.model_id or None}
 
 
 def attempt_data(attempt: Attempt, names: Names) -> dict[str, Any]:
@@ -107,7 +81,7 @@ def _left_out(left_out: LeftOut, names: Names, words: Wording) -> dict[str, Any]
     return {
         **_target(left_out.target, names),
         "reason": left_out.why.value,
-        "detail": words.left_out(left_out.why),
+        "detail": words.left_out(left_out),
         "free_at": None if free_at is None else dt_util.utc_from_timestamp(free_at).isoformat(),
     }
 
@@ -170,57 +144,6 @@ def plan_data(plan: Plan, names: Names, words: Wording, request_id: str) -> dict
         ],
         "left_out": [_left_out(each, names, words) for each in plan.left_out],
     }
-
-
-def _specific_why(error: RequestFailed) -> str | None:
-    if error.plan is None:
-        return None
-    whys = {left_out.why for left_out in error.plan.left_out if left_out.why not in _SILENT}
-    return _SPECIFIC.get(whys.pop()) if len(whys) == 1 else None
-
-
-def to_exception(error: RequestFailed, names: Names, words: Wording) -> HomeAssistantError:
-    """Turn a refusal into the translated exception: one sentence on what happened and what to do."""
-    key: str = error.code.value
-    failure = error.failure
-    last = error.attempts[-1] if error.attempts else None
-    placeholders = {
-        "provider": names(last.target.provider_id) if last is not None else "",
-        "model": last.target.model_id if last is not None else "",
-        "detail": failure.detail if failure is not None else "",
-        "count": str(len(error.attempts)),
-        "free_at": "",
-        "bucket": words.bucket(error.bucket, names),
-    }
-    if error.free_at is not None:
-        local = dt_util.as_local(dt_util.utc_from_timestamp(error.free_at))
-        placeholders["free_at"] = local.isoformat(sep=" ", timespec="seconds")
-    if error.code is RefusalCode.NO_CAPABLE_TARGET:
-        key = _specific_why(error) or key
-    elif failure is not None and failure.cls in _TOLD_APART.get(error.code, ()):
-        key = f"{key}_{failure.cls.value}"
-    elif error.code in (RefusalCode.LIMITED, RefusalCode.OVER_BUDGET, RefusalCode.ALL_DOWN) and error.free_at is None:
-        key = f"{key}_for_good"
-    kind = ServiceValidationError if error.code in _CALLERS_OWN else HomeAssistantError
-    return kind(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
-
-
-# Failures of which a person can mend the cause get a sentence of their own.
-_TOLD_APART = {
-    RefusalCode.ALL_FAILED: (
-        FailureClass.CREDENTIAL,
-        FailureClass.BILLING,
-        FailureClass.MODEL_MISSING,
-        FailureClass.NOT_LOCAL,
-        FailureClass.NETWORK,
-        FailureClass.TIMEOUT_CONNECT,
-        FailureClass.TIMEOUT_FIRST_TOKEN,
-        FailureClass.RATE_LIMIT,
-        FailureClass.MALFORMED,
-        FailureClass.EMPTY,
-    ),
-    RefusalCode.REJECTED: (FailureClass.CONTENT_POLICY,),
-}
 
 
 def refusal_data(error: RequestFailed, exception: HomeAssistantError, names: Names, words: Wording) -> dict[str, Any]:

@@ -40,9 +40,12 @@ async def caller_of(hass: HomeAssistant, context: Context) -> Caller:
     return Caller(user_id=user.id, admin=user.is_admin, context_id=context.id, automation=automation)
 
 
-def provider_id(hub: Hub, reference: str) -> str:
-    """Find a provider by its name or its device. Raises `ServiceValidationError`."""
-    names = {provider.id: provider.name for provider in hub.router.config.providers.values()}
+def provider_id(hub: Hub, reference: str, *, waiting: bool = False) -> str:
+    """Find a provider, or one that waits, by its name or its device. Raises `ServiceValidationError`."""
+    config = hub.router.config
+    names = {provider.id: provider.name for provider in config.providers.values()}
+    if waiting:
+        names |= {provider.id: provider.name for provider in config.waiting.values()}
     return _find(hub, reference, names, "provider")
 
 
@@ -89,7 +92,9 @@ def _find(hub: Hub, reference: str, names: Mapping[str, str], what: str) -> str:
     if found:
         key, placeholders = f"ambiguous_{what}", {what: reference}
     else:
-        key, placeholders = _UNKNOWN[what], {what: reference, "known": ", ".join(names.values()) or "-"}
+        # A device of something else is told by its name: nobody knows its id.
+        called = reference if device is None else device.name_by_user or device.name or reference
+        key, placeholders = _UNKNOWN[what], {what: called, "known": ", ".join(names.values()) or "-"}
     raise ServiceValidationError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
 
 

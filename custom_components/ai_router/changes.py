@@ -10,8 +10,8 @@ from .const import DOMAIN
 from .flows.fields import decimal_text
 from .hub import Hub
 from .routing.ports import LedgerUnavailable
-from .settings import BUDGET_WINDOWS
 from .storage.audit import Change, Changed
+from .stored_settings import BUDGET_WINDOWS
 
 
 async def note(hub: Hub, context: Context | None, kind: Changed, text: str, about: str = "") -> None:

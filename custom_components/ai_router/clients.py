@@ -1,7 +1,8 @@
 """Builds the client of each provider from what is stored of it; one that did not change stays as it is."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry
@@ -16,9 +17,13 @@ from .providers.extras import secrets_in
 from .providers.price_table import PriceTable
 from .providers.registry import Kind, ProviderSetup
 from .redaction import Redactor
+from .routing.config import WaitingProvider
 from .routing.failures import AttemptFailed
+from .routing.model import Model
+from .routing.plans import Why
 from .routing.ports import Provider
-from .settings import fingerprint, provider_models, reading
+from .settings import StoredSubentry, fingerprint, provider_models
+from .stored_values import UNREADABLE, mapping, mapping_of, text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -34,55 +39,107 @@ class Clients:
         self._table = table
         # With what each was built from; "" asks to build it anew next time.
         self._built: dict[str, tuple[str, Provider]] = {}
+        self._waiting: dict[str, WaitingProvider] = {}
+        self._known: set[str] = set()
+        self._unusable: dict[str, tuple[str, ...]] = {}
 
     def by_provider(self) -> dict[str, Provider]:
         """Return them by provider id."""
         return {provider_id: client for provider_id, (_, client) in self._built.items()}
 
-    async def follow(self, subentries: Collection[ConfigSubentry]) -> dict[str, str]:
-        """Bring them in step with the entry; return by provider id why its secrets could not be read.
+    @property
+    def waiting(self) -> Mapping[str, WaitingProvider]:
+        """Those without a client, by provider id."""
+        return dict(self._waiting)
 
-        Raises `SettingsUnreadable`.
-        """
+    @property
+    def unusable(self) -> Mapping[str, tuple[str, ...]]:
+        """By provider id, the settings that its kind can make nothing of."""
+        return self._unusable
+
+    async def follow(self, providers: Iterable[StoredSubentry]) -> dict[str, str]:
+        """Bring them in step with what is stored; return by provider id why its secrets could not be read."""
         found: dict[str, str | None] = {}
-        for subentry in subentries:
-            with reading(subentry.title):
-                found[subentry.subentry_id] = await self._follow(subentry)
-        for gone in self._built.keys() - found.keys():
-            del self._built[gone]
+        self._unusable = {}
+        self._waiting = {}
+        for subentry, settings in providers:
+            if settings.unreadable:
+                why = f"what is stored of it cannot be read: {', '.join(settings.unreadable)}"
+                self._wait(subentry, settings.safe, why)
+                found[subentry.subentry_id] = None
+            else:
+                found[subentry.subentry_id] = await self._follow(subentry, settings.safe)
+        for gone in self._known - found.keys():
+            self._built.pop(gone, None)
             self._redactor.remove(gone)
+        self._known = set(found)
         return {provider_id: reason for provider_id, reason in found.items() if reason}
 
-    async def _follow(self, subentry: ConfigSubentry) -> str | None:
+    async def _follow(self, subentry: ConfigSubentry, data: Mapping[str, Any]) -> str | None:
         """Build a client where it has changed; say why the provider's secrets could not be read, if so."""
-        kind_id = subentry.data[Conf.KIND]
-        mark = f"{fingerprint(subentry)} {kinds(self._hass).number(kind_id)}"
+        kind_id = data[Conf.KIND]
+        mark = f"{fingerprint(data)} {kinds(self._hass).number(kind_id)}"
         known = self._built.get(subentry.subentry_id)
         if known is not None and known[0] == mark:
             return None
         kind = kinds(self._hass).get(kind_id)
         if kind is None:
-            self._wait(subentry, f"its kind {kind_id} is not known", logging.INFO)
+            self._wait(subentry, data, f"its kind {kind_id} is not known", logging.INFO, Why.KIND_UNKNOWN)
             return None
-        setup, unreadable = await self._setup(subentry, kind)
+        try:
+            setup, unreadable = await self._setup(subentry, data, kind)
+        except UNREADABLE as err:
+            self._refuse(subentry, data, Conf.SECRETS, err)
+            return None
         try:
             client = kind.build(setup, async_get_clientsession(self._hass))
         except InvalidEndpoint as err:
-            self._wait(subentry, f"its address cannot be used ({err.code})")
+            self._wait(subentry, data, f"its address cannot be used ({err.code})")
             return None
         except AttemptFailed as err:
-            self._wait(subentry, err.failure.detail)
+            self._wait(subentry, data, err.failure.detail)
+            return None
+        except UNREADABLE as err:
+            self._refuse(subentry, data, Conf.OPTIONS, err)
             return None
         self._built[subentry.subentry_id] = ("" if unreadable else mark, client)
         return unreadable
 
-    def _wait(self, subentry: ConfigSubentry, why: str, level: int = logging.WARNING) -> None:
-        _LOGGER.log(level, "Provider %s waits: %s", subentry.title, why)
-        self._built.pop(subentry.subentry_id, None)
+    def _refuse(self, subentry: ConfigSubentry, data: Mapping[str, Any], setting: Conf, err: Exception) -> None:
+        self._unusable[subentry.subentry_id] = (setting.value,)
+        self._wait(subentry, data, f"what is stored of it cannot be used: {setting} ({type(err).__name__})")
 
-    async def _setup(self, subentry: ConfigSubentry, kind: Kind) -> tuple[ProviderSetup, str | None]:
-        """Return what a client is built from, without the secrets that cannot be read, and why those cannot."""
-        data = subentry.data
+    def _wait(
+        self,
+        subentry: ConfigSubentry,
+        data: Mapping[str, Any],
+        words: str,
+        level: int = logging.WARNING,
+        why: Why = Why.UNUSABLE,
+    ) -> None:
+        _LOGGER.log(level, "Provider %s waits: %s", subentry.title, words)
+        self._built.pop(subentry.subentry_id, None)
+        models: tuple[Model, ...] = ()
+        # They may be what cannot be read.
+        with suppress(*UNREADABLE):
+            models = provider_models(data, self._table)
+        users = data.get(Conf.USERS)
+        self._waiting[subentry.subentry_id] = WaitingProvider(
+            subentry.subentry_id,
+            subentry.title,
+            models,
+            why,
+            data.get(Conf.ENABLED, True),
+            None if users is None else frozenset(users),
+        )
+
+    async def _setup(
+        self, subentry: ConfigSubentry, data: Mapping[str, Any], kind: Kind
+    ) -> tuple[ProviderSetup, str | None]:
+        """Return what a client is built from, without the secrets that cannot be read, and why those cannot.
+
+        Raises one of `UNREADABLE` where what was encrypted is nothing that can be sent.
+        """
         key: str | None = None
         extras: dict[str, Any] = {}
         unreadable: str | None = None
@@ -97,7 +154,8 @@ class Clients:
         except CredentialUnreadable as err:
             _LOGGER.warning("Provider %s: %s", subentry.title, err)
             unreadable = err.reason
-        headers, body = extras.get(Conf.EXTRA_HEADERS, {}), extras.get(Conf.EXTRA_BODY, {})
+        headers = mapping_of(text)(extras.get(Conf.EXTRA_HEADERS, {}))
+        body = dict(mapping(extras.get(Conf.EXTRA_BODY, {})))
         self._redactor.add(subentry.subentry_id, [key or "", *secrets_in(headers, body)])
         setup = ProviderSetup(
             id=subentry.subentry_id,

@@ -157,7 +157,7 @@ class RouterFlow(ConfigFlow, domain=DOMAIN):
         if self.source == SOURCE_REAUTH:
             entry = self.hass.config_entries.async_get_entry(self._reauth_entry_id)
             if entry is not None and entry.state is ConfigEntryState.LOADED:
-                self.hass.loop.call_soon(entry.runtime_data.issues.follow)
+                self.hass.loop.call_soon(entry.runtime_data.issues.reauthentication.ended, self._provider_id)
 
     @staticmethod
     @callback

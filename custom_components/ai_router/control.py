@@ -3,7 +3,7 @@
 Home Assistant lets every user control every entity that he may see. Money, privacy and routing are an admin's.
 """
 
-from homeassistant.core import callback
+from homeassistant.core import Context, callback
 from homeassistant.exceptions import Unauthorized
 from homeassistant.helpers.entity import EntityDescription
 
@@ -23,9 +23,7 @@ class ControlEntity[S, D: EntityDescription](StatusEntity[S, D]):
 
     async def check_admin(self) -> None:
         """Raise `Unauthorized` (`UnknownUser`) unless an admin or the house itself uses the entity."""
-        context = self._context
-        if context is None:
-            return
+        context = self._context or Context()
         user = await calling_user(self.hass, context)
         if user is not None and not user.is_admin:
             raise Unauthorized(context=context, entity_id=self.entity_id)

@@ -51,6 +51,7 @@ async def async_get_config_entry_diagnostics(
     data = {
         "versions": _versions() | {"price_table": hub.table.made},
         "options": entry.options,
+        "unreadable": dict(hub.unreadable),
         "status": {
             "money": _plain(asdict(status.money)),
             "requests_today": status.requests_today,
@@ -140,8 +141,9 @@ def _pool(hub: Hub, subentry: ConfigSubentry) -> dict[str, Any]:
 
 def _rule(subentry: ConfigSubentry) -> dict[str, Any]:
     """Tell of a rule, of its conditions only which there are: they may hold words of what people ask."""
-    when = subentry.data.get(Conf.WHEN) or {}
-    return {"name": subentry.title, "settings": _stored(subentry, _OF_RULE), "conditions": sorted(when)}
+    stored = subentry.data.get(Conf.WHEN)
+    when = stored if isinstance(stored, Mapping) else {}
+    return {"name": subentry.title, "settings": _stored(subentry, _OF_RULE), "conditions": sorted(map(str, when))}
 
 
 def _prices(hub: Hub, provider_id: str) -> dict[str, Any]:
@@ -165,12 +167,14 @@ def _address(url: str | None) -> str | None:
         return None
     try:
         return str(URL(url).with_user(None).with_query(None).with_fragment(None))
-    except ValueError:
+    except TypeError, ValueError:
         return REDACTED
 
 
-def _figures(options: Mapping[str, Any]) -> dict[str, Any]:
+def _figures(options: Any) -> Any:
     """Keep numbers and switches: the text of a kind's own options may be a header with a key in it."""
+    if not isinstance(options, Mapping):
+        return REDACTED
     return {name: value if isinstance(value, int | float) else REDACTED for name, value in options.items()}
 
 

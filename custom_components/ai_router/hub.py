@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from .issues import Issues
 from .kept_answers import KeptAnswers
 from .names import Names
 from .plug_ins import kinds
-from .problems import async_show_too_new
+from .problems import async_show_not_opened, async_show_too_new
 from .providers.price_table import PriceTable
 from .redaction import Redactor, guard_logs
 from .request_log import log_request
@@ -38,7 +39,7 @@ from .routing.metrics import Sample
 from .routing.ports import CoreEvent, LedgerUnavailable, RequestEnded
 from .routing.router import Router
 from .saved_state import SavedState
-from .settings import SettingsUnreadable, reading, retention_days, router_config
+from .settings import Stored, retention_days, router_config
 from .storage.ledger import SqliteLedger
 from .storage.schema import LedgerTooNew
 from .tallies import Tallies
@@ -79,6 +80,7 @@ class Hub:
         self._state = SavedState(hass, self.router)
         self._lock = asyncio.Lock()
         self._closing = self._ended = False
+        self._stored = Stored.of(entry)
 
     @classmethod
     async def open(cls, hass: HomeAssistant, entry: RouterConfigEntry) -> Hub:
@@ -92,6 +94,7 @@ class Hub:
             raise ConfigEntryError(translation_domain=DOMAIN, translation_key="ledger_too_new") from err
         except LedgerUnavailable as err:
             # A disk may be full, or not there yet: tried again, no restart is needed.
+            async_show_not_opened(hass, str(err))
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="ledger_not_opened",
@@ -103,13 +106,6 @@ class Hub:
         except LedgerUnavailable as err:
             await hub._close_files()
             raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="ledger_unavailable") from err
-        except SettingsUnreadable as err:
-            await hub._close_files()
-            raise ConfigEntryError(
-                translation_domain=DOMAIN,
-                translation_key="settings_unreadable",
-                translation_placeholders={"name": err.name, "error": hub.redactor.redact(err.why)},
-            ) from err
         except BaseException:
             await hub._close_files()
             raise
@@ -121,7 +117,12 @@ class Hub:
             _LOGGER.warning("%d attempts had no known end and were booked at what was held for them", len(dead))
         if self.ledger.recovered is not None:
             successor = "its last snapshot took its place" if self.ledger.from_snapshot else "a new one was begun"
-            _LOGGER.error("The ledger was damaged; it is kept as %s, and %s", self.ledger.recovered.name, successor)
+            _LOGGER.error(
+                "The ledger could not be used (%s); it is kept as %s, and %s",
+                self.ledger.wrong,
+                self.ledger.recovered.name,
+                successor,
+            )
         await self.names.restore()
         # Before the first client is built: what is logged from here on may hold a key, and kinds may come and go.
         self.entry.async_on_unload(guard_logs(self.redactor))
@@ -142,12 +143,12 @@ class Hub:
         self.entry.async_on_unload(self._state.keep_learned())
 
     async def _recall(self) -> None:
-        """Bring back from the ledger the requests of the last hour, for the limits, and how each provider did lately."""
-        started: dict[str, list[float]] = {}
-        for provider_id, _, when in await self.ledger.started_since(self.clock.now() - _HOUR):
-            started.setdefault(provider_id, []).append(when)
-        for provider_id, times in started.items():
-            self.router.admission.limits.restore_requests(provider_id, times)
+        """Bring back from the ledger the attempts of the last hour, for the limits, and how each provider did lately."""
+        used: dict[str, list[tuple[float, int]]] = {}
+        for each in await self.ledger.started_since(self.clock.now() - _HOUR):
+            used.setdefault(each.provider_id, []).append((each.started, each.tokens))
+        for provider_id, attempts in used.items():
+            self.router.admission.limits.restore(provider_id, attempts)
         for provider_id in self.router.config.providers:
             recent = self.router.recent(provider_id)
             for past in reversed(await self.ledger.recent(provider_id, _SAMPLES)):
@@ -170,12 +171,12 @@ class Hub:
         # A ledger that cannot be written says so itself; tomorrow is another day.
         with suppress(LedgerUnavailable):
             today = self.router.admission.calendar.day(self.clock.now())
-            await self.ledger.retain(today, retention_days(self.entry.options))
+            await self.ledger.retain(today, retention_days(self.options))
 
     @callback
     def _kind_moved(self, kind_id: str) -> None:
         """Start providers of a kind that has come, and let those of a kind that is gone wait."""
-        if any(each.data[Conf.KIND] == kind_id for each in self.entry.get_subentries_of_type(SUBENTRY_PROVIDER)):
+        if any(each.data.get(Conf.KIND) == kind_id for each in self.entry.get_subentries_of_type(SUBENTRY_PROVIDER)):
             self.entry.async_create_task(self.hass, self.apply(), f"{DOMAIN} follows {kind_id}")
 
     @callback
@@ -201,16 +202,18 @@ class Hub:
                 return
             await self._books.note()
             await self.names.follow()
-            unreadable = await self._clients.follow([*self.entry.get_subentries_of_type(SUBENTRY_PROVIDER)])
-            with reading(self.entry.title):
-                config = router_config(self.entry, self._clients.by_provider(), self.hass.config.time_zone, self.table)
+            stored = Stored.of(self.entry)
+            unreadable = await self._clients.follow(stored.of_type(SUBENTRY_PROVIDER))
+            config = router_config(stored, self._clients.by_provider(), self.hass.config.time_zone, self.table)
+            config = replace(config, waiting=self._clients.waiting)
             # Read before the change: a new budget must not look empty for a moment.
             self.router.apply(config, await self._books.history(config))
-            await self._kept_answers.follow(self.entry.options)
+            self._stored = stored
+            await self._kept_answers.follow(self.options)
             for provider_id, reason in unreadable.items():
                 bench = Bench(FailureClass.CREDENTIAL, reason, self.clock.now(), None, unread=True)
                 self.router.benches.restore((provider_id, None), bench)
-        self._exact_tokens.follow(self.entry.options)
+        self._exact_tokens.follow(self.options)
         self.coordinator.refresh_soon()
         self.issues.follow_entry()
 
@@ -219,6 +222,16 @@ class Hub:
         if self._lock.locked():
             async with self._lock:
                 pass
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The router's options as they are in force, with what holds instead of those that cannot be read."""
+        return self._stored.options.safe
+
+    @property
+    def unreadable(self) -> Mapping[str, tuple[str, ...]]:
+        """Which stored settings cannot be read, by the subentry's id; '' are the router's options."""
+        return {**self._stored.unreadable(), **self._clients.unusable}
 
     def name_of(self, subentry_id: str) -> str:
         """Return the name of a provider, a pool or a rule, also of one that has been removed."""

@@ -4,7 +4,7 @@ Nothing is stored: which issues stand follows from the benches, the budgets, the
 time alone (no credit for an hour) stands until an answer, or somebody, shows that it is mended.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,9 +20,10 @@ from .plug_ins import STRATEGIES_CHANGED, kinds
 from .problems import Issue, Problem
 from .reauthentication import Reauthentication
 from .routing.benches import BenchKey
+from .routing.config import RouterConfig
 from .routing.failures import FailureClass
 from .routing.fleet import pool_money, provider_money, router_money
-from .routing.model import Target
+from .routing.model import Model, Target
 from .routing.money import Picodollars, to_dollars
 from .routing.ports import AttemptEnded, Benched, BudgetCrossed, CoreEvent, RequestEnded, Unbenched
 from .routing.refusals import RefusalCode
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 OLD_KEY_DAYS = 90
 _RETIRES_SOON = timedelta(days=30)
+# Models of one provider whose prices are asked for; the next ones follow when these are known.
+_ASKED_AT_ONCE = 3
 # What changes by time alone: a budget's next window, the age of a key.
 _LOOK_EVERY = timedelta(minutes=1)
 
@@ -47,6 +50,20 @@ _STANDS_FOR = {
 }
 # An answer shows that these are over. A rejected key stays rejected, whatever an older request still brings.
 _OVER_WITH_AN_ANSWER = frozenset({FailureClass.BILLING, FailureClass.MODEL_MISSING})
+
+
+def goes_soon(model: Model) -> bool:
+    """Say whether a model's provider takes it away before long, by its own list."""
+    return model.retires is not None and model.retires <= dt_util.now().date() + _RETIRES_SOON
+
+
+def budget_keys(config: RouterConfig) -> Iterator[BucketKey]:
+    """Name the budgets of the router, its providers and its pools."""
+    yield from router_money(config)
+    for provider in config.providers.values():
+        yield from provider_money(provider)
+    for pool in config.pools.values():
+        yield from pool_money(pool)
 
 
 class Issues:
@@ -72,10 +89,17 @@ class Issues:
     def start(self) -> None:
         """Show what stands, and follow until the entry is unloaded."""
         hub = self._hub
-        ir.async_delete_issue(hub.hass, DOMAIN, Problem.LEDGER_TOO_NEW)
+        for over in (Problem.LEDGER_TOO_NEW, Problem.LEDGER_NOT_OPENED):
+            ir.async_delete_issue(hub.hass, DOMAIN, over)
         if hub.ledger.recovered is not None:
             problem = Problem.LEDGER_RESTORED if hub.ledger.from_snapshot else Problem.LEDGER_DAMAGED
-            Issue(problem, placeholders={"file": hub.ledger.recovered.name}, persistent=True).show(hub.hass)
+            said = {"file": hub.ledger.recovered.name, "reason": hub.ledger.wrong}
+            Issue(problem, placeholders=said, persistent=True).show(hub.hass)
+        elif hub.ledger.backup is not None:
+            made = dt_util.as_local(dt_util.utc_from_timestamp(hub.ledger.backup))
+            said = {"date": made.strftime("%Y-%m-%d %H:%M")}
+            warning = ir.IssueSeverity.WARNING
+            Issue(Problem.LEDGER_OF_BACKUP, placeholders=said, persistent=True, severity=warning).show(hub.hass)
         hub.entry.async_on_unload(hub.router.subscribe(self.hear))
         hub.entry.async_on_unload(async_track_time_interval(hub.hass, self.follow, _LOOK_EVERY))
         hub.entry.async_on_unload(async_dispatcher_connect(hub.hass, STRATEGIES_CHANGED, self.follow))
@@ -91,6 +115,8 @@ class Issues:
                 self._attempt(event)
             case Benched(provider_id, model_id, failure) if failure.cls in _STANDS_FOR:
                 self._standing[provider_id, model_id] = failure.cls
+                if failure.cls is FailureClass.CREDENTIAL:
+                    self.reauthentication.rejected_again(provider_id)
                 self._follow_soon()
             case Unbenched(provider_id, model_id):
                 self._standing.pop((provider_id, model_id), None)
@@ -167,8 +193,7 @@ class Issues:
         yield from self._of_budgets()
         if error := self._hub.ledger.failing:
             yield Issue(Problem.LEDGER_FAILING, placeholders={"error": error}, fixable=False)
-        for target in self._used_unpriced:
-            yield self._of_model(Problem.PRICE_UNKNOWN, target, ir.IssueSeverity.WARNING)
+        yield from self._of_prices()
 
     def _of_benches(self) -> Iterator[Issue]:
         for provider_id in self.rejected:
@@ -183,21 +208,39 @@ class Issues:
                 # Only who looks at the provider's settings can say what it is from now on.
                 yield replace(self._of_model(Problem.MODEL_NOT_LOCAL, target, ir.IssueSeverity.CRITICAL), fixable=False)
 
+    def _of_prices(self) -> Iterator[Issue]:
+        """Ask for the price of what was used without one; where such calls are refused, of what cannot be used at all."""
+        config = self._hub.router.config
+        refused = config.unknown_price_hold is None
+        for target in self._unusable(config) if refused else self._used_unpriced:
+            issue = self._of_model(Problem.PRICE_UNKNOWN, target, ir.IssueSeverity.WARNING)
+            yield replace(issue, text=f"{Problem.PRICE_UNKNOWN}_refused" if refused else "")
+
+    def _unusable(self, config: RouterConfig) -> Iterator[Target]:
+        for provider in config.providers.values():
+            models = (model for model in provider.models if model.local or not config.local_only)
+            lacking = [Target(provider.id, model.id) for model in models if model.prices is None]
+            yield from lacking[:_ASKED_AT_ONCE] if provider.enabled else ()
+
     def _of_retirements(self) -> Iterator[Issue]:
         """Warn of models that go soon by their provider's own list, and are not gone already."""
-        soon = dt_util.now().date() + _RETIRES_SOON
         for provider in self._hub.router.config.providers.values():
             for model in provider.models:
                 target = Target(provider.id, model.id)
                 gone = self._standing.get(target) is FailureClass.MODEL_MISSING
-                if model.retires is not None and model.retires <= soon and not gone:
+                if model.retires is not None and goes_soon(model) and not gone:
                     issue = self._of_model(Problem.MODEL_RETIRES, target, ir.IssueSeverity.WARNING)
                     yield replace(issue, placeholders={**issue.placeholders, "date": model.retires.isoformat()})
 
     def _of_entry(self) -> Iterator[Issue]:
         now = dt_util.utcnow()
         rejected = self.rejected
+        unreadable = self._hub.unreadable
+        for about, settings in unreadable.items():
+            yield self._of_settings(about, settings)
         for subentry in self._hub.entry.get_subentries_of_type(SUBENTRY_PROVIDER):
+            if subentry.subentry_id in unreadable:
+                continue
             kind = subentry.data[Conf.KIND]
             # Until everything has started, what knows it may still come.
             if kind not in kinds(self._hub.hass) and self._hub.hass.is_running:
@@ -211,6 +254,18 @@ class Issues:
                     Problem.KEY_OLD, subentry.subentry_id, ir.IssueSeverity.WARNING, days=str(OLD_KEY_DAYS)
                 )
 
+    def _of_settings(self, about: str, settings: Sequence[str]) -> Issue:
+        """Name what is stored of a provider, a pool, a rule or the router ('') and cannot be read."""
+        subentry = self._hub.entry.subentries.get(about)
+        whose = "router" if subentry is None else subentry.subentry_type
+        return Issue(
+            Problem.SETTINGS_UNREADABLE,
+            (about or whose,),
+            {"name": self._name(about) if about else self._hub.entry.title, "settings": ", ".join(settings)},
+            fixable=False,
+            text=f"{Problem.SETTINGS_UNREADABLE}_{whose}",
+        )
+
     def _of_strategies(self) -> Iterator[Issue]:
         config, hub = self._hub.router.config, self._hub
         named: list[tuple[tuple[str, ...], str, str | None]] = [((), hub.entry.title, config.strategy)]
@@ -222,15 +277,10 @@ class Issues:
                 yield Issue(Problem.STRATEGY_UNKNOWN, about, placeholders, fixable=False, severity=severity)
 
     def _of_budgets(self) -> Iterator[Issue]:
-        config = self._hub.router.config
-        keys = [*router_money(config)]
-        keys += (key for provider in config.providers.values() for key in provider_money(provider))
-        keys += (key for pool in config.pools.values() for key in pool_money(pool))
-        for key in keys:
+        for key in budget_keys(self._hub.router.config):
             bucket = self._hub.router.admission.money(key)
-            # A budget of nothing is a choice, not something that happened.
-            if bucket.limit and bucket.account.settled >= bucket.limit:
-                yield self._of_budget(key, bucket.limit)
+            if bucket.used_up:
+                yield self._of_budget(key, bucket.limit or 0)
 
     def _of_budget(self, key: BucketKey, limit: Picodollars) -> Issue:
         return Issue(

@@ -23,8 +23,11 @@ class Problem(StrEnum):
     BUDGET_REACHED = "budget_reached"
     KIND_UNKNOWN = "kind_unknown"
     STRATEGY_UNKNOWN = "strategy_unknown"
+    SETTINGS_UNREADABLE = "settings_unreadable"
     LEDGER_RESTORED = "ledger_restored"
+    LEDGER_OF_BACKUP = "ledger_of_backup"
     LEDGER_DAMAGED = "ledger_damaged"
+    LEDGER_NOT_OPENED = "ledger_not_opened"
     LEDGER_TOO_NEW = "ledger_too_new"
     LEDGER_FAILING = "ledger_failing"
 
@@ -69,6 +72,12 @@ class Issue:
 def async_show_too_new(hass: HomeAssistant) -> None:
     """Say that the ledger was written by a newer version."""
     Issue(Problem.LEDGER_TOO_NEW, fixable=False).show(hass)
+
+
+@callback
+def async_show_not_opened(hass: HomeAssistant, error: str) -> None:
+    """Say that the ledger cannot be opened now; the set-up is tried again by itself."""
+    Issue(Problem.LEDGER_NOT_OPENED, placeholders={"error": error}, fixable=False).show(hass)
 
 
 @callback

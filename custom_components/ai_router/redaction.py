@@ -6,6 +6,7 @@ from typing import Any, Final, override
 
 from homeassistant.helpers.redact import REDACTED
 
+from .providers.fragments import Fragments
 from .providers.spellings import forms_of
 
 # Shorter values are ordinary words, ports and numbers: masking them would make logs unreadable and protect nothing.
@@ -24,7 +25,7 @@ class Redactor:
         """Start with nothing to hide."""
         # A value is spelled out once. The mapping is replaced, never changed: another thread may be reading it.
         self._values: dict[str, dict[str, frozenset[str]]] = {}
-        self._built: tuple[Mapping[str, Any], tuple[str, ...]] = (self._values, ())
+        self._built: tuple[Mapping[str, Any], tuple[str, ...], Fragments] = (self._values, (), Fragments(()))
 
     def add(self, owner: str, values: Iterable[str]) -> None:
         """Hide these values from now on; those shorter than 6 characters are ignored."""
@@ -41,11 +42,15 @@ class Redactor:
         self._values = {known: spelled for known, spelled in self._values.items() if known != owner}
 
     def redact(self, text: str) -> str:
-        """Return the text without secrets, be they plain, URL-encoded, JSON-escaped or within base64."""
-        for form in self._forms():
+        """Return the text without secrets, be they plain, URL-encoded, JSON-escaped or within base64.
+
+        Pieces of them go too, see `Fragments`: what a server quotes may be cut.
+        """
+        forms, fragments = self._known()
+        for form in forms:
             if form in text:
                 text = text.replace(form, REDACTED)
-        return text
+        return fragments.mask(text, REDACTED)
 
     def redact_data(self, data: Any) -> Any:
         """Return a copy of nested data without secrets, in keys too. An object whose text holds one becomes text."""
@@ -57,16 +62,17 @@ class Redactor:
         masked = self.redact(text)
         return data if masked == text else masked
 
-    def _forms(self) -> tuple[str, ...]:
+    def _known(self) -> tuple[tuple[str, ...], Fragments]:
         """Return every spelling: with many providers at set-up they are put in order once, when a text comes."""
-        values, forms = self._built
+        values, forms, fragments = self._built
         if values is not self._values:
             values = self._values
             found = {form for spelled in values.values() for spellings in spelled.values() for form in spellings}
             # The longest first: a secret that holds another one goes as a whole.
             forms = tuple(sorted(found, key=len, reverse=True))
-            self._built = values, forms
-        return forms
+            fragments = Fragments(forms)
+            self._built = values, forms, fragments
+        return forms, fragments
 
 
 def guard_logs(redactor: Redactor) -> Callable[[], None]:

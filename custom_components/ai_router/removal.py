@@ -23,7 +23,7 @@ async def clean_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
     async_forget_all(hass)
     await state_store(hass).async_remove()
     folder = Path(hass.config.path(".storage", DOMAIN))
-    whole = bool(entry.options.get(Conf.DELETE_DATA))
+    whole = entry.options.get(Conf.DELETE_DATA) is True
     try:
         await hass.async_add_executor_job(_delete, folder, whole)
     except OSError as err:

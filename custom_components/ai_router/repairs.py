@@ -11,24 +11,33 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig, SelectSelectorMode
+from homeassistant.helpers.translation import async_get_translations
 
-from .const import DOMAIN, Conf
+from .const import DOMAIN, SUBENTRY_POOL, Conf
 from .flows.fields import decimal_text, dollars
 from .flows.key_renewal import KEY_FORM, ask_stored, form_errors, provider_of, renew_key, running
-from .flows.provider_check import API_KEY, FieldProblem
+from .flows.pool_forms import with_successor
+from .flows.provider_check import API_KEY, FieldProblem, decrypted
 from .flows.provider_forms import model_to_store
 from .hub import RouterConfigEntry
+from .issues import budget_keys, goes_soon
+from .plug_ins import kinds
 from .problems import Problem
+from .routing.budgets import MoneyBucket
 from .routing.model import Capability, Model
-from .routing.money import to_picodollars
+from .routing.money import to_dollars, to_picodollars
 from .routing.tickets import Window
-from .settings import BUDGET_WINDOWS, provider_models
-from .stored_models import OWN, token_prices
+from .settings import provider_models
+from .stored_models import CALL_PRICE, OWN, token_prices
+from .stored_settings import BUDGET_WINDOWS
 
 AMOUNT = "amount"
 MODEL = "model"
 BUDGETS = {window: key for key, window in BUDGET_WINDOWS.items()}
 """The budgets that can be set, and so be raised."""
+
+# There is nothing left to mend: somebody else was faster, or time was.
+_OVER = "over"
 
 type _Data = dict[str, str | int | float | None]
 
@@ -91,11 +100,24 @@ class Repair(RepairsFlow):
         subentry = self.provider()
         self.hass.config_entries.async_update_subentry(self.entry(), subentry, data={**subentry.data, **changes})
 
+    def stored_model(self) -> Mapping[str, Any]:
+        """Return the issue's model as it is stored now. Raises `AbortFlow` where the provider does not use it any more."""
+        for model in self.provider().data[Conf.MODELS]:
+            if model["id"] == self.model_id:
+                return dict(model)
+        raise AbortFlow(_OVER)
+
+    def used_model(self) -> Model:
+        """Return the issue's model as it is used now. Raises `AbortFlow` where the provider does not use it any more."""
+        self.stored_model()
+        models = provider_models(self.provider().data, self.entry().runtime_data.table)
+        return next(model for model in models if model.id == self.model_id)
+
     def store_model(self, stored: dict[str, Any]) -> None:
         """Put a model in the place of the issue's; if it is used already, the issue's only goes."""
-        before = [model for model in self.provider().data[Conf.MODELS] if model["id"] != stored["id"]]
-        after = [stored if model["id"] == self.model_id else model for model in before]
-        self.store({Conf.MODELS.value: after if stored in after else [*after, stored]})
+        before: list[dict[str, Any]] = self.provider().data[Conf.MODELS]
+        others = [model for model in before if model["id"] == self.model_id or model["id"] != stored["id"]]
+        self.store({Conf.MODELS.value: [stored if model["id"] == self.model_id else model for model in others]})
 
 
 class KeyRepair(Repair):
@@ -111,6 +133,18 @@ class KeyRepair(Repair):
         await renew_key(self.entry(), self.about, typed.get(API_KEY, ""))
 
 
+class OldKeyRepair(KeyRepair):
+    """Takes a key that is not the old one."""
+
+    @override
+    async def mend(self, typed: dict[str, Any]) -> None:
+        if not (key := typed.get(API_KEY, "").strip()):
+            raise FieldProblem(API_KEY, "key_missing")
+        if key == await decrypted(self.entry().runtime_data.vault, self.provider().data.get(Conf.CREDENTIAL)):
+            raise FieldProblem(API_KEY, "key_same")
+        await super().mend(typed)
+
+
 class CreditRepair(Repair):
     """Takes a person's word that there is credit again, if the account lets itself be asked."""
 
@@ -121,7 +155,7 @@ class CreditRepair(Repair):
 
 
 class ModelRepair(Repair):
-    """Puts a model that the provider lists in the place of one that is gone, or about to go."""
+    """Puts a model that the provider lists in the place of one that is gone, or about to go; in the pools too."""
 
     def __init__(self, data: _Data) -> None:
         """Begin before the provider was asked."""
@@ -130,36 +164,66 @@ class ModelRepair(Repair):
 
     @override
     async def form(self) -> vol.Schema:
+        used = self.used_model()
+        # It may have answered meanwhile.
+        if ir.async_get(self.hass).async_get_issue(self.handler, self.issue_id) is None:
+            raise AbortFlow(_OVER)
         if not self._models:
-            try:
-                listed = await ask_stored(self.entry(), self.provider())
-            except FieldProblem as err:
-                said = {"provider": self.provider().title, "detail": err.placeholders.get("detail", err.error)}
-                raise AbortFlow("not_listed", said) from None
-            self._models = {model.id: model for model in listed.values() if Capability.CHAT in model.caps}
+            self._models = await self._successors(used)
         options = SelectSelectorConfig(options=list(self._models), mode=SelectSelectorMode.DROPDOWN)
         return vol.Schema({vol.Required(MODEL): SelectSelector(options)})
 
+    async def _successors(self, gone: Model) -> dict[str, Model]:
+        """Return what does the same work; what goes soon too only where nothing stays. Raises `AbortFlow`."""
+        named = {"provider": self.provider().title, MODEL: gone.id}
+        try:
+            listed = await ask_stored(self.entry(), self.provider())
+        except FieldProblem as err:
+            raise AbortFlow("not_listed", {**named, "detail": await _in_words(self.hass, err)}) from None
+        work = Capability.CHAT if Capability.CHAT in gone.caps else Capability.EMBEDDINGS
+        able = {model.id: model for model in listed.values() if work in model.caps}
+        staying = {name: model for name, model in able.items() if not goes_soon(model)}
+        found = staying or {name: model for name, model in able.items() if name != gone.id}
+        if not found:
+            raise AbortFlow("no_successor", named)
+        return found
+
     @override
     async def mend(self, typed: dict[str, Any]) -> None:
-        options = self.provider().data.get(Conf.OPTIONS, {})
-        self.store_model(model_to_store(self._models[typed[MODEL]], options))
-        self.entry().runtime_data.router.mend(self.about)
+        chosen, data = self._models[typed[MODEL]], self.provider().data
+        # Of a model that is used already, the household's word goes on.
+        own = next((model.get(OWN) for model in data[Conf.MODELS] if model["id"] == chosen.id), None)
+        self.store_model(model_to_store(chosen, data.get(Conf.OPTIONS, {}), own))
+        entry = self.entry()
+        for pool in entry.get_subentries_of_type(SUBENTRY_POOL):
+            members = with_successor(pool.data.get(Conf.MEMBERS, ()), self.about, self.model_id, chosen.id)
+            change = {**pool.data, Conf.MEMBERS.value: members}
+            self.hass.config_entries.async_update_subentry(entry, pool, data=change)
+        entry.runtime_data.router.mend(self.about)
+
+
+async def _in_words(hass: HomeAssistant, problem: FieldProblem) -> str:
+    """Return the sentence that the form would have shown, in the household's language."""
+    texts = await async_get_translations(hass, hass.config.language, "issues", [DOMAIN])
+    text = texts.get(f"component.{DOMAIN}.issues.{Problem.MODEL_RETIRED}.fix_flow.error.{problem.error}")
+    return str(problem.placeholders.get("detail", "")) if text is None else text.format(**problem.placeholders)
 
 
 class PriceRepair(Repair):
-    """Takes what a model costs, in USD for a million tokens."""
+    """Takes what a model costs: in USD for a million tokens, or for a call where its kind tells of no tokens."""
 
     @override
     async def form(self) -> vol.Schema:
-        unit = "USD / 1M tokens"
+        if self.used_model().prices is not None:
+            raise AbortFlow(_OVER)
         # The frontend fills a required number in with 0, and nobody means that by pressing a button.
-        return vol.Schema({vol.Optional(name): dollars(unit) for name in self._asked()})
+        return vol.Schema({vol.Optional(name): dollars(unit) for name, unit in self._asked().items()})
 
-    def _asked(self) -> list[str]:
-        models = provider_models(self.provider().data, self.entry().runtime_data.table)
-        caps = next((model.caps for model in models if model.id == self.model_id), Capability.CHAT)
-        return sorted(token_prices(caps))
+    def _asked(self) -> dict[str, str]:
+        """Return the units by the names of the fields."""
+        if kinds(self.hass)[self.provider().data[Conf.KIND]].call_price:
+            return {CALL_PRICE: "USD"}
+        return dict.fromkeys(sorted(token_prices(self.used_model().caps)), "USD / 1M tokens")
 
     @override
     async def mend(self, typed: dict[str, Any]) -> None:
@@ -168,9 +232,8 @@ class PriceRepair(Repair):
             if typed.get(name) is None:
                 raise FieldProblem(name, "price_missing")
         prices = {name: decimal_text(typed[name]) for name in asked}
-        for model in self.provider().data[Conf.MODELS]:
-            if model["id"] == self.model_id:
-                self.store_model({**model, OWN: {**model.get(OWN, {}), **prices}})
+        model = self.stored_model()
+        self.store_model({**model, OWN: {**model.get(OWN, {}), **prices}})
 
 
 class BudgetRepair(Repair):
@@ -188,20 +251,26 @@ class BudgetRepair(Repair):
             raise AbortFlow("provider_removed")
         return subentry
 
-    def _stored(self) -> Any:
-        holder = self._holder()
-        return (self.entry().options if holder is None else holder.data).get(self._key)
+    def _bucket(self) -> MoneyBucket:
+        """Return where it is counted. Raises `AbortFlow` where it is not used up any more: raised, or a new one began."""
+        self._holder()
+        admission = self.entry().runtime_data.router.admission
+        for key in budget_keys(self.entry().runtime_data.router.config):
+            if (key.id, key.window) == (self.about, self.window) and (bucket := admission.money(key)).used_up:
+                return bucket
+        raise AbortFlow(_OVER)
 
     @override
     async def form(self) -> vol.Schema:
-        now = vol.UNDEFINED if (stored := self._stored()) is None else float(stored)
-        return vol.Schema({vol.Required(AMOUNT, default=now): dollars()})
+        limit = self._bucket().limit
+        return vol.Schema({vol.Required(AMOUNT, default=float(to_dollars(limit or 0))): dollars()})
 
     @override
     async def mend(self, typed: dict[str, Any]) -> None:
-        stored, amount = self._stored(), decimal_text(typed[AMOUNT])
-        if stored is not None and to_picodollars(amount) <= to_picodollars(stored):
-            raise FieldProblem(AMOUNT, "not_raised")
+        bucket, amount = self._bucket(), decimal_text(typed[AMOUNT])
+        spent = bucket.account.settled
+        if to_picodollars(amount) <= max(spent, bucket.limit or 0):
+            raise FieldProblem(AMOUNT, "not_raised", {"spent": decimal_text(to_dollars(spent))})
         change = {self._key.value: amount}
         entry, holder = self.entry(), self._holder()
         if holder is None:
@@ -212,7 +281,7 @@ class BudgetRepair(Repair):
 
 _REPAIRS: dict[Problem, type[Repair]] = {
     Problem.KEY_REJECTED: KeyRepair,
-    Problem.KEY_OLD: KeyRepair,
+    Problem.KEY_OLD: OldKeyRepair,
     Problem.NO_CREDIT: CreditRepair,
     Problem.MODEL_RETIRED: ModelRepair,
     Problem.MODEL_RETIRES: ModelRepair,

@@ -6,6 +6,7 @@ from typing import Any
 from .routing.config import Conditions
 from .routing.model import Capability, Op
 from .stored_models import CAPABILITIES
+from .stored_values import UNREADABLE, words
 
 ALWAYS = "always"
 TIMES = ("after", "before")
@@ -26,11 +27,10 @@ def conditions_from_stored(stored: Any) -> Conditions | None:
         read |= {name: time.fromisoformat(stored[name]) for name in TIMES if name in stored}
         read |= {name: int(stored[name]) for name in SIZES if name in stored}
         return Conditions(ops=frozenset(map(Op, _words(stored.get("ops", [])))), needs=needs, **read)
-    except AttributeError, KeyError, TypeError, ValueError:
+    except UNREADABLE:
         return None
 
 
 def _words(stored: Any) -> frozenset[str]:
-    if not isinstance(stored, list):  # a text would fall into its letters, and meet nothing
-        raise TypeError
-    return frozenset(stored)
+    # A text would fall into its letters, and meet nothing; so would a list of numbers.
+    return frozenset(words(stored))

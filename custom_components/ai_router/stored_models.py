@@ -15,10 +15,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from .providers.price_spans import prices_of, rates_of, span_of
+from .providers.price_spans import PRICE_NAMES, prices_of, rates_of, span_of
 from .providers.price_table import PriceTable
 from .routing.model import Capability, Model
 from .routing.money import FREE, Prices, Rates, to_picodollars
+from .stored_values import Read, amount, fields, list_of, mapping_of, maybe, switch, text, whole, words
 
 LISTED = "provider"
 OWN = "own"
@@ -50,6 +51,54 @@ CAPABILITIES = {
 # What the table may correct where the server does not tell. Whether a model chats at all, it does not.
 _ABILITIES = Capability.VISION | Capability.TOOLS | Capability.STRUCTURED | Capability.REASONING | Capability.AUDIO_IN
 _NOTHING_KNOWN = PriceTable()
+
+_MOST_TOKENS = 10**9
+_tokens = maybe(whole(0, _MOST_TOKENS))
+_own: Read[dict[str, Any]] = fields(
+    {
+        "local": switch,
+        "capabilities": mapping_of(switch),
+        "context": _tokens,
+        "max_output": _tokens,
+        **dict.fromkeys((*OWN_PRICES, CALL_PRICE), amount),
+    }
+)
+_span: Read[dict[str, Any]] = fields(dict.fromkeys(PRICE_NAMES, maybe(amount)))
+
+
+def _listed(stored: Any) -> dict[str, Any]:
+    """Read the prices of a server's list."""
+    listed = fields({"prices": list_of(_span), "as_of": text}, required=("prices", "as_of"))(stored)
+    prices_of(listed["prices"], LISTED, listed["as_of"])
+    return listed
+
+
+def _day(stored: Any) -> str:
+    return date.fromisoformat(text(stored)).isoformat()
+
+
+def _named(stored: Any) -> str:
+    if not (name := text(stored)):
+        raise ValueError("no name")
+    return name
+
+
+readable_model: Read[dict[str, Any]] = fields(
+    {
+        "id": _named,
+        "capabilities": words,
+        "told": words,
+        "context": _tokens,
+        "max_output": _tokens,
+        "local": switch,
+        **dict.fromkeys((INPUT_PRICE, OUTPUT_PRICE), maybe(amount)),
+        "listed": maybe(_listed),
+        "retires": maybe(_day),
+        OWN: _own,
+    },
+    required=("id", "capabilities", "local"),
+)
+"""Read a stored model as `model_from_stored` takes it. Raises one of `UNREADABLE`."""
 
 
 def token_prices(caps: Capability) -> frozenset[str]:
@@ -141,7 +190,9 @@ def model_from_stored(
             caps = caps & ~(known.not_caps & untold) | known.caps & untold
         context, max_output, prices = context or known.context, max_output or known.max_output, prices or known.prices
     for name, can in own.get("capabilities", {}).items():
-        caps = caps | CAPABILITIES[name] if can else caps & ~CAPABILITIES[name]
+        # A newer version may know more of them.
+        capability = CAPABILITIES.get(name, Capability.NONE)
+        caps = caps | capability if can else caps & ~capability
     return replace(
         listed,
         caps=caps,

@@ -1,4 +1,7 @@
-"""What AI Router shows on the page of the system's health; nothing is asked of anybody for it."""
+"""What AI Router shows on the page of the system's health; nothing is asked of anybody for it.
+
+Home Assistant translates the names there and shows values as they are: they are numbers, and the words it uses itself.
+"""
 
 import asyncio
 from typing import Any
@@ -12,12 +15,13 @@ from .routing.health import Level
 from .routing.ports import LedgerUnavailable
 
 _SECONDS = 5.0
+_PAGE, _REPAIRS = f"/config/integrations/integration/{DOMAIN}", "/config/repairs"
 
 
 @callback
 def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> None:  # noqa: ARG001  # the platform's signature
     """Register the page."""
-    register.async_register_info(_info)
+    register.async_register_info(_info, _PAGE)
 
 
 async def _info(hass: HomeAssistant) -> dict[str, Any]:
@@ -33,16 +37,17 @@ async def _info(hass: HomeAssistant) -> dict[str, Any]:
         "unhealthy": healths.count(Level.UNHEALTHY),
         "requests_today": status.requests_today,
         "under_way": status.under_way,
-        "ledger": await _ledger(hub),
+        "ledger": _ledger(hub),
     }
 
 
-async def _ledger(hub: Hub) -> str:
+async def _ledger(hub: Hub) -> str | dict[str, str]:
+    """Say whether what was written is on disk; why it is not stands under Repairs and in the log."""
     try:
         async with asyncio.timeout(_SECONDS):
             await hub.ledger.flush()
-    except LedgerUnavailable as err:
-        return str(err)
+    except LedgerUnavailable:
+        return {"type": "failed", "error": "unreachable", "more_info": _REPAIRS}
     except TimeoutError:
-        return "no answer in time"
+        return {"type": "failed", "error": "timeout"}
     return "ok"

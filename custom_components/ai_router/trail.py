@@ -10,8 +10,8 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.helpers.http import current_request
 
 from .const import SUBENTRY_PROVIDER, Conf
-from .settings import BUDGET_WINDOWS
 from .storage.audit import Changed
+from .stored_settings import BUDGET_WINDOWS
 
 ROUTER = ""
 _KEYS = frozenset({Conf.CREDENTIAL, Conf.SECRETS})

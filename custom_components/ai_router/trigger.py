@@ -13,7 +13,8 @@ from homeassistant.helpers.trigger import (
 )
 from homeassistant.helpers.typing import ConfigType
 
-from .automation_devices import DEVICES, check_devices
+from .automation_devices import DEVICES, ROUTER, check_devices
+from .const import SUBENTRY_PROVIDER
 from .events import Kind
 
 
@@ -21,14 +22,15 @@ class _Happens(Trigger):
     """Runs the action with all that is told of a happening."""
 
     kind: ClassVar[Kind]
+    devices: ClassVar[tuple[str, ...]] = (SUBENTRY_PROVIDER,)
     schema = vol.Schema({vol.Optional(CONF_OPTIONS, default=dict): {vol.Optional(ATTR_DEVICE_ID): DEVICES}})
 
     @classmethod
     @override
     async def async_validate_config(cls, hass: HomeAssistant, config: ConfigType) -> ConfigType:
-        """Check the options; devices must be ours."""
+        """Check the options; it must be able to happen to the devices."""
         config = cast("ConfigType", cls.schema(config))
-        check_devices(hass, config[CONF_OPTIONS].get(ATTR_DEVICE_ID, ()))
+        check_devices(hass, config[CONF_OPTIONS].get(ATTR_DEVICE_ID, ()), cls.devices)
         return config
 
     def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
@@ -67,11 +69,17 @@ class _AllFailed(_HappensToRouter):
     kind = Kind.ALL_FAILED
 
 
-class _BudgetAlert(_Happens):
+class _HappensToBudget(_Happens):
+    """The budgets of pools, people and labels are told of by the router."""
+
+    devices = (ROUTER, SUBENTRY_PROVIDER)
+
+
+class _BudgetAlert(_HappensToBudget):
     kind = Kind.BUDGET_ALERT
 
 
-class _BudgetExceeded(_Happens):
+class _BudgetExceeded(_HappensToBudget):
     kind = Kind.BUDGET_EXCEEDED
 
 

@@ -1,16 +1,15 @@
-"""Puts the core's codes into words, in the household's language or in another one: only where somebody reads them."""
+"""Puts the core's codes into words, in the household's language: only where somebody reads them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from homeassistant.core import HomeAssistant
-from homeassistant.generated.languages import LANGUAGES
-from homeassistant.helpers.translation import async_get_cached_translations, async_get_translations
+from homeassistant.helpers.translation import async_get_cached_translations
 
 from .const import DOMAIN
 from .routing.fleet import target_of
 from .routing.money import to_dollars
-from .routing.plans import Reason, Why
+from .routing.plans import LeftOut, Reason
 from .routing.tickets import BucketKey, Scope
 
 _ENGLISH = "en"
@@ -28,12 +27,11 @@ def texts_in(hass: HomeAssistant, language: str, category: str) -> Mapping[str, 
 
 
 class Wording:
-    """The texts of one language. What has no text there, and none in English, is shown as its code."""
+    """The texts of the household's language. What has no text there, and none in English, is shown as its code."""
 
-    def __init__(self, hass: HomeAssistant, language: str | None = None) -> None:
-        """Speak a language: the household's own, where none is given."""
-        self.language = language or hass.config.language
-        self._texts = partial(texts_in, hass, self.language)
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Speak the language that the household has now."""
+        self._texts = partial(texts_in, hass, hass.config.language)
 
     def text(self, key: str, **values: object) -> str:
         """Return a text of the translations' `common`, with values in their places."""
@@ -74,17 +72,12 @@ class Wording:
             owner = self.text(f"owner_{key.scope}")
         return self.text(f"bucket_{key.unit}_{key.window}", owner=owner)
 
-    def left_out(self, why: Why) -> str:
+    def left_out(self, left_out: LeftOut) -> str:
         """Say why a target is not in a plan."""
-        return self.text(f"left_out_{why}")
-
-
-async def wording_in(hass: HomeAssistant, language: str | None) -> Wording:
-    """Return the texts of any language; of the household's where it is not one that Home Assistant speaks."""
-    if language not in LANGUAGES:
-        return Wording(hass)
-    await async_get_translations(hass, language, "common", [DOMAIN])
-    return Wording(hass, language)
+        text = self.text(f"left_out_{left_out.why}")
+        if left_out.cls is None:
+            return text
+        return self.text("left_out_after", text=text, failure=self.failure(left_out.cls))
 
 
 def _readable(code: str) -> str:

@@ -4,13 +4,22 @@ import ast
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from homeassistant.util.yaml import parse_yaml
 
 type Strings = Mapping[str, Any]
+
+# By their text: who checks several repositories that are nearly the same reads equal modules once.
+_parsed = lru_cache(maxsize=1_024)(ast.parse)
+
+
+@lru_cache(maxsize=1_024)
+def _of_interest(module: ast.Module) -> tuple[ast.AST, ...]:
+    """Return a module's calls and imports."""
+    return tuple(node for node in ast.walk(module) if isinstance(node, ast.Call | ast.Import | ast.ImportFrom))
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Integration:
     def sources(self) -> Mapping[str, ast.Module]:
         """Every module, by its path within the integration."""
         return {
-            str(path.relative_to(self.home)): ast.parse(path.read_text())
+            str(path.relative_to(self.home)): _parsed(path.read_text())
             for path in sorted(self.home.rglob("*.py"))
             if "node_modules" not in path.parts
         }
@@ -69,10 +78,17 @@ class Integration:
     def calls(self) -> Iterator[tuple[str, ast.Call, str]]:
         """Yield every call with the file it is in and the name that is called."""
         for file, module in self.sources.items():
-            for node in ast.walk(module):
+            for node in _of_interest(module):
                 if isinstance(node, ast.Call):
                     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                     yield file, node, name
+
+    def imports(self) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
+        """Yield every import with the file it is in."""
+        for file, module in self.sources.items():
+            for node in _of_interest(module):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    yield file, node
 
 
 def texts(strings: Strings, path: str = "") -> Iterator[tuple[str, object]]:

@@ -80,21 +80,21 @@ def check_dependencies(integration: Integration) -> Iterator[str]:
     manifest = integration.manifest
     named = {*manifest.get("dependencies", ()), *manifest.get("after_dependencies", ()), *_ALWAYS}
     named |= {platform.value for platform in Platform if f"{platform}.py" in integration.sources}
-    for file, module in integration.sources.items():
-        for node in ast.walk(module):
-            for used in _components(node):
-                if used not in named:
-                    yield f"{file}:{getattr(node, 'lineno', 0)}: imports the integration {used}, which the manifest does not name"
+    for file, node in integration.imports():
+        for used in _components(node):
+            if used not in named:
+                yield f"{file}:{node.lineno}: imports the integration {used}, which the manifest does not name"
 
 
-def _components(node: ast.AST) -> Iterator[str]:
+def _components(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
     prefix = "homeassistant.components"
-    if isinstance(node, ast.ImportFrom) and node.module:
-        if node.module == prefix:
+    if isinstance(node, ast.ImportFrom):
+        module = node.module or ""
+        if module == prefix:
             yield from (alias.name for alias in node.names)
-        elif node.module.startswith(f"{prefix}."):
-            yield node.module.split(".")[2]
-    elif isinstance(node, ast.Import):
+        elif module.startswith(f"{prefix}."):
+            yield module.split(".")[2]
+    else:
         yield from (alias.name.split(".")[2] for alias in node.names if alias.name.startswith(f"{prefix}."))
 
 

@@ -113,8 +113,12 @@ async def test_a_field_arrives(
         {"structure": {"a": {}}},
         {"structure": {"a": {"selector": {"wings": {}}}}},
         {"structure": ["a"]},
+        {"structure": {"a": {"selector": {"select": {"options": []}}}}},
+        {"structure": {"a": {"selector": {"select": {"options": [], "multiple": True}}}}},
         {"media": [{"media_content_type": "image/png"}]},
         {"files": [""]},
+        *({field: None} for field in ("provider", "prefer", "exclude", "needs", "images", "media", "files")),
+        {"images": {}},
     ],
 )
 async def test_what_is_no_value_is_refused(hass: HomeAssistant, data: dict[str, Any]) -> None:

@@ -181,6 +181,17 @@ async def test_the_nearest_texts_come_first(hass: HomeAssistant, freezer: Frozen
     assert [match["index"] for match in strict["matches"]] == [1]
 
 
+@pytest.mark.parametrize(
+    ("query", "texts", "match"), [("x", ["fine", " "], "Text 2 is empty"), (" ", ["fine"], "The query is empty")]
+)
+async def test_what_is_empty_is_named(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, query: str, texts: list[str], match: str
+) -> None:
+    await move_in(hass, freezer, embedder(ATTIC, "Attic"))
+    with pytest.raises(ServiceValidationError, match=match):
+        await act(hass, "find_similar", query=query, texts=texts)
+
+
 async def test_query_and_texts_are_one_request_of_one_model(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, ollama: FakeOllama
 ) -> None:

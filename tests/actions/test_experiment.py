@@ -2,6 +2,7 @@
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 
@@ -11,6 +12,24 @@ from .calling import call, tell
 
 QUICK = {"latency": 0}
 ASKED = 40
+TRIAL = subentry("01POOL", "pool", "Trial", members=[{"provider": ATTIC}], strategy="experiment")
+
+
+@pytest.mark.parametrize(
+    ("action", "data", "added"),
+    [
+        ("get_experiment", {"pool": "Trial"}, TRIAL),
+        ("get_metrics", {"provider": "Cloud"}, demo(CLOUD, "Cloud")),
+        ("get_usage", {"provider": "Cloud"}, demo(CLOUD, "Cloud")),
+        ("get_status", {"provider": "Cloud"}, demo(CLOUD, "Cloud")),
+    ],
+)
+async def test_what_has_just_been_added_is_there(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, action: str, data: dict[str, str], added: ConfigSubentry
+) -> None:
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", prices=FREE, options=QUICK))
+    hass.config_entries.async_add_subentry(entry, added)
+    assert await call(hass, action, **data)
 
 
 async def test_each_arm_tells_what_came_of_it(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

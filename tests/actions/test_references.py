@@ -70,3 +70,10 @@ async def test_two_that_were_given_one_name_behind_the_forms(hass: HomeAssistant
     assert await refused(hass, "Attic") == ("ambiguous_provider", {"provider": "Attic"})
     assert await refused(hass, "Nobody") == ("unknown_provider", {"provider": "Nobody", "known": "Attic, attic"})
     assert await answered_by(hass, ATTIC) == "Attic"
+
+
+async def test_a_device_that_is_none_is_told_by_its_name(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    router = rename_device(hass, entry, entry.entry_id, None)
+    assert await refused(hass, router) == ("unknown_provider", {"provider": "AI Router", "known": "Attic, Cloud"})
+    rename_device(hass, entry, entry.entry_id, "Brain")
+    assert await refused(hass, router) == ("unknown_provider", {"provider": "Brain", "known": "Attic, Cloud"})

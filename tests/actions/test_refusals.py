@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.ai_router.routing.tickets import BucketKey, Scope, Unit, Window
@@ -152,3 +152,27 @@ async def test_a_pool_that_is_no_experiment_says_so(hass: HomeAssistant, freezer
 
     assert refusal.value.translation_key == "no_experiment"
     assert "Eyes" in str(refusal.value)
+
+
+async def test_what_is_wrong_before_anything_is_asked_has_the_same_names(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await move_in(hass, freezer, demo(CLOUD, "Cloud", options={**QUICK, "success_rate": 0, "error": "billing"}))
+    failed = await call(hass, "process", prompt="Hi", on_error="return")
+    mistaken = await call(hass, "process", prompt="Hi", provider="Nobody", on_error="return")
+    assert mistaken.keys() == failed.keys()
+    assert mistaken["error"].keys() == failed["error"].keys()
+    assert mistaken["cost"] == {"amount": 0.0, "currency": "USD", "estimated": False}
+
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    for action, data in (
+        ("process", {"prompt": "Hi"}),
+        ("count_tokens", {"prompt": "Hi"}),
+        ("embed", {"texts": ["Hi"]}),
+        ("find_similar", {"query": "Hi", "texts": ["Hi"]}),
+    ):
+        away = await call(hass, action, on_error="return", **data)
+        with pytest.raises(ServiceValidationError) as raised:
+            await call(hass, action, **data)
+        assert away["error"]["message"] == str(raised.value)
+        assert away.keys() == failed.keys()

@@ -21,7 +21,7 @@ async def test_the_status_of_everything(
 ) -> None:
     attic = demo(ATTIC, "Attic", prices=FREE, options=QUICK, requests_per_minute=5)
     await move_in(hass, freezer, attic, demo(CLOUD, "Cloud", options=QUICK, budget_day="2"), budget_month="10")
-    await call(hass, "process", prompt="Hi", provider="Cloud")
+    reply = await call(hass, "process", prompt="Hi", provider="Cloud")
     status = await call(hass, "get_status")
     assert json.loads(json.dumps(status)) == status
     assert [provider["provider"] for provider in status["providers"]] == ["Attic", "Cloud"]
@@ -32,6 +32,9 @@ async def test_the_status_of_everything(
     attic_status, cloud_status = status["providers"]
     assert any((limit["unit"], limit["limit"]) == ("requests", 5) for limit in attic_status["limits"])
     assert next(budget for budget in cloud_status["budgets"] if budget["window"] == "day")["limit"] == 2
+    used = reply["usage"]["input_tokens"] + reply["usage"]["output_tokens"]
+    minute = [(each["requests_last_minute"], each["tokens_last_minute"]) for each in status["providers"]]
+    assert minute == [(0, 0), (1, used)]
     model = cloud_status["models"][0]
     assert (model["price"]["input"], model["price"]["output"], model["breaker"]) == (1000, 2000, "closed")
     assert model["retires"] is None
@@ -91,7 +94,7 @@ async def test_metrics_of_a_day(hass: HomeAssistant, freezer: FrozenDateTimeFact
     assert rows["Attic"]["success_rate"] == 0
     assert [error["failure"] for error in found["errors"]] == ["overloaded"]
     assert [row["provider"] for row in found["fastest"]] == ["Cloud"]
-    assert found["most_reliable"][0]["provider"] == "Cloud"
+    assert [row["provider"] for row in found["most_reliable"]] == ["Cloud"]
     assert sum(piece["attempts"] for piece in found["timeline"]) == sum(row["attempts"] for row in found["rows"])
     with pytest.raises(ServiceValidationError) as refused:
         await call(hass, "get_metrics", period="total", interval=1)

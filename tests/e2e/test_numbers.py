@@ -156,6 +156,10 @@ async def test_the_status_is_that_of_the_servers(house: House, asked: dict[str, 
     assert [(each["limit"], each["hard"]) for each in cloud["budgets"] if each["window"] == "day"] == [(1.0, True)]
     used = [(each["limit"], each["used"]) for each in cloud["limits"] if each["unit"] == "requests"]
     assert used == [(500, asked["Cloud"])]
+    # Of the first one's, four were refused.
+    minute = [(each["requests_last_minute"], each["tokens_last_minute"]) for each in (cloud, spare)]
+    each_answer = TOKENS_IN + TOKENS_OUT
+    assert minute == [(asked["Cloud"], 13 * each_answer), (asked["Spare"], asked["Spare"] * each_answer)]
     assert cloud["success_rate"] == round(100 * 13 / 17, 1)
     assert spare["success_rate"] == 100
     (model,) = cloud["models"]
@@ -180,6 +184,7 @@ async def test_the_sensors_say_the_same(house: House, asked: dict[str, int], ser
         "ai_router_requests_today": 19,
         "cloud_cost_today": bill,
         "cloud_success_rate": Decimal("76.5"),
+        "cloud_tokens_in_the_last_minute": 13 * (TOKENS_IN + TOKENS_OUT),
         "cloud_budget_used": round(100 * bill, 1),
         "spare_cost_today": 0,
         "spare_success_rate": 100,

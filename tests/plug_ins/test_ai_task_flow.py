@@ -6,13 +6,15 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import InvalidData
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
 
 from custom_components.ai_router import config_flow
 from custom_components.ai_router.const import DOMAIN
 from tests.flows import Dialog
 from tests.household import ask, move_in
 
-from .oracles import stored_id
+from .oracles import DELPHI, stored_id, target
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +60,24 @@ async def test_an_entity_becomes_a_provider(hass: HomeAssistant) -> None:
     dialog = await Dialog.change(hass, entry, subentry.subentry_id)
     await dialog.submit(call_price=None)
     assert "own" not in entry.subentries[subentry.subentry_id].data["models"][0]
+
+
+@pytest.mark.usefixtures("oracle")
+async def test_an_entity_is_asked_for_what_a_call_costs(hass: HomeAssistant) -> None:
+    assert await async_setup_component(hass, "repairs", {})
+    entry = await move_in(hass, None, target(hass, price=None))
+    await ask(entry)
+    await hass.async_block_till_done()
+    (issue,) = (each for each in ir.async_get(hass).issues.values() if each.domain == DOMAIN)
+
+    dialog = await Dialog.repair(hass, issue)
+    assert [field["name"] for field in dialog.fields] == ["call_price"], "it tells of no tokens"
+    assert (await dialog.answer()).errors == {"call_price": "price_missing"}
+    await dialog.answer(call_price=0.04)
+
+    assert dialog.step == "create_entry"
+    assert entry.subentries[DELPHI].data["models"][0]["own"] == {"call_price": "0.04"}
+    assert (await ask(entry, prompt="More")).cost == 40_000_000_000
 
 
 @pytest.mark.usefixtures("oracle")

@@ -35,6 +35,37 @@ async def test_what_changes_meanwhile_is_kept(hass: HomeAssistant, entry: MockCo
     assert stored(entry, "Cloud") == {**data, "priority": 3}
 
 
+async def test_an_address_that_is_only_spelled_in_another_way_is_the_same_server(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI
+) -> None:
+    await add_server(hass, entry, server, models=[CHAT_MODEL])
+    server_id = provider_id(entry, "Cloud")
+    dialog = await (await Dialog.change(hass, entry, server_id, "choose_model")).answer(model=CHAT_MODEL)
+    await dialog.submit(prices={"input_price": 7, "output_price": 9})
+    own = {"input_price": "7", "output_price": "9"}
+    for spelled in (f"{server.url}/", server.url.removeprefix("http://"), f" {server.url.upper().replace('V1', 'v1')}"):
+        dialog = await (await Dialog.change(hass, entry, server_id)).submit(url=spelled)
+        await dialog.submit()
+        assert (stored(entry, "Cloud")["url"], stored(entry, "Cloud")["models"][0]["own"]) == (spelled.strip(), own)
+
+    other = FakeOpenAI(key=KEY)
+    await other.start()
+    dialog = await (await Dialog.change(hass, entry, server_id)).submit(url=other.url)
+    await dialog.submit()
+    await other.stop()
+    assert "own" not in stored(entry, "Cloud")["models"][0], "of another server, it is another model"
+
+
+async def test_a_model_whose_id_ends_in_spaces_is_asked_by_this_id(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI
+) -> None:
+    server.models = [{"id": name, "object": "model"} for name in (" odd ", "a/ünï ☃", "x" * 500)]
+    await add_server(hass, entry, server, models=[" odd ", "  typed "])
+
+    assert [model["id"] for model in stored(entry, "Cloud")["models"]] == [" odd ", "typed"]
+    assert (await ask(entry)).target.model_id == " odd "
+
+
 async def test_changing_a_server_keeps_its_key_and_everything_that_is_not_changed(
     hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI
 ) -> None:

@@ -61,6 +61,28 @@ async def test_a_key_from_the_environment(
     assert (await ask(entry, provider_id(entry, "Cloud"))).text == server.text
 
 
+@pytest.mark.parametrize("typed", ["env:", "env:2CLOUD", "Env:CLOUD-KEY"])
+async def test_what_begins_like_a_variable_is_no_key(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI, typed: str
+) -> None:
+    dialog = await Dialog.add(hass, entry, "openai_compatible")
+    await dialog.submit(name="Cloud", url=server.url, api_key=typed)
+
+    assert dialog.errors == {"api_key": "missing_variable"}
+    assert dialog.result["description_placeholders"] == {"variable": typed[4:]}
+    assert not server.requests, "its name is nobody else's business"
+
+
+async def test_a_variable_may_be_written_in_capitals(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUD_KEY", KEY)
+    dialog = await Dialog.add(hass, entry, "openai_compatible")
+    await (await dialog.submit(name="Cloud", url=server.url, api_key="ENV:CLOUD_KEY")).submit()
+
+    assert stored(entry, "Cloud")["credential"] == "env:CLOUD_KEY"
+
+
 async def test_a_variable_that_holds_no_key(
     hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

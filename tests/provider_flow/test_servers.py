@@ -31,7 +31,8 @@ async def test_an_ollama_is_added(hass: HomeAssistant, entry: MockConfigEntry, o
 
     chat = [fake_ollama.CHAT_MODEL, fake_ollama.VISION_MODEL, fake_ollama.CLOUD_MODEL]
     assert (dialog.step, dialog.options_of("models")) == ("models", [*chat, fake_ollama.EMBEDDER])
-    assert dialog.shown == {"models": chat, "limits": UNLIMITED, "patience": {}}
+    # What runs in a cloud is not added unasked.
+    assert dialog.shown == {"models": chat[:2], "limits": UNLIMITED, "patience": {}}
     assert [field["name"] for field in dialog.fields] == ["models", "limits", "patience"]
 
     await dialog.submit(models=[fake_ollama.VISION_MODEL, fake_ollama.CLOUD_MODEL, "fresh:1b", " ", "fresh:1b"])

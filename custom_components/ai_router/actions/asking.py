@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -12,9 +12,9 @@ from homeassistant.core import ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
 from homeassistant.helpers import config_validation as cv
 
-from ..answers import refusal_data, to_exception
-from ..callers import caller_of, pool_or_all, provider_id
-from ..const import DOMAIN, MOST_DOLLARS
+from ..answers import refusal_data
+from ..callers import caller_of, loaded, pool_or_all, provider_id
+from ..const import CURRENCY, DOMAIN, MOST_DOLLARS
 from ..hub import Hub
 from ..lasting import area_of, lasting_id
 from ..pictures import collect, useful_edge
@@ -24,10 +24,11 @@ from ..routing.model import Image, Message, Op, Role, Sampling, Text
 from ..routing.money import to_picodollars
 from ..routing.refusals import RequestFailed
 from ..routing.request import Bounds, CacheMode, Degrade, Pins, Priority, Request
+from ..sentences import to_exception
 from ..settings import picture_size
 from ..stored_models import CAPABILITIES
 from .structure import structure
-from .texts import whole_text
+from .texts import given, listed, whole_text
 
 _MOST_TOKENS = 1_000_000
 _LONGEST_TIMEOUT = 3_600
@@ -88,7 +89,7 @@ def on_error(default: OnError = OnError.RAISE) -> dict[vol.Marker, Any]:
 
 _NEEDS = ("vision", "tools", "structured", "reasoning")
 _MOST_TURNS = 500
-_PROVIDERS = vol.All(cv.ensure_list, [whole_text])
+_PROVIDERS = vol.All(listed, [whole_text])
 _TURN = vol.Schema(
     {vol.Required("role"): vol.In([Role.USER.value, Role.ASSISTANT.value]), vol.Required("text"): whole_text}
 )
@@ -112,14 +113,14 @@ ROUTE_FIELDS: dict[vol.Marker, Any] = {
 # What is asked besides the prompt.
 CHAT_FIELDS: dict[vol.Marker, Any] = {
     vol.Optional(Field.SYSTEM): whole_text,
-    vol.Optional(Field.IMAGES): cv.entity_ids,
-    vol.Optional(Field.MEDIA): vol.All(cv.ensure_list, [_MEDIUM]),
-    vol.Optional(Field.FILES): vol.All(cv.ensure_list, [vol.All(whole_text, vol.Length(min=1, max=2_000))]),
+    vol.Optional(Field.IMAGES): vol.All(given, cv.entity_ids),
+    vol.Optional(Field.MEDIA): vol.All(listed, [_MEDIUM]),
+    vol.Optional(Field.FILES): vol.All(listed, [vol.All(whole_text, vol.Length(min=1, max=2_000))]),
     vol.Optional(Field.STRUCTURE): structure,
     vol.Optional(Field.HISTORY): vol.All([_TURN], vol.Length(max=_MOST_TURNS)),
     vol.Optional(Field.TRIM): cv.boolean,
     vol.Optional(Field.CONVERSATION): vol.All(whole_text, vol.Length(min=1, max=128)),
-    vol.Optional(Field.NEEDS): vol.All(cv.ensure_list, [vol.In(_NEEDS)]),
+    vol.Optional(Field.NEEDS): vol.All(listed, [vol.In(_NEEDS)]),
     vol.Optional(Field.MAX_TOKENS): vol.All(vol.Coerce(int), vol.Range(min=1, max=_MOST_TOKENS)),
     vol.Optional(Field.TEMPERATURE): vol.All(vol.Coerce(float), vol.Range(min=0, max=2)),
     vol.Optional(Field.TOP_P): vol.All(vol.Coerce(float), vol.Range(min=0, max=1)),
@@ -144,12 +145,34 @@ async def returned(hub: Hub, wish: str, answer: Awaitable[dict[str, Any]]) -> di
         raise
     except HomeAssistantError as err:
         if wish == OnError.RETURN:
-            return {
-                "error": {"code": err.translation_key, "message": str(err)}
-                | dict.fromkeys(("failure", "bucket", "free_at")),
-                "attempts": [],
-            }
+            return _unsent(err)
         raise
+
+
+async def answered(
+    call: ServiceCall, action: Callable[[Hub, ServiceCall], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Run an action as `on_error` says: a router that is not set up, or just being reloaded, is a failure as well."""
+    wish = call.data[Field.ON_ERROR]
+    try:
+        hub = loaded(call.hass)
+    except ServiceValidationError as err:
+        if wish == OnError.RETURN:
+            return _unsent(err)
+        raise
+    return await returned(hub, wish, action(hub, call))
+
+
+def _unsent(error: HomeAssistantError) -> dict[str, Any]:
+    """Describe what failed before there was a request, with the names that every failure has."""
+    return {
+        "error": {"code": error.translation_key, "message": str(error)}
+        | dict.fromkeys(("failure", "bucket", "free_at")),
+        "request_id": None,
+        "cost": {"amount": 0.0, "currency": CURRENCY, "estimated": False},
+        "route": None,
+        "attempts": [],
+    }
 
 
 async def chat_request(hub: Hub, call: ServiceCall, data: Mapping[str, Any]) -> Request:
@@ -207,19 +230,12 @@ async def _pictures(
     sources = [media_source(hub.hass, media) for media in data.get(Field.MEDIA, ()) if entity_of(media) is None]
     sources += (file_source(hub.hass, place, local_only=local_only) for place in data.get(Field.FILES, ()))
     useful = useful_edge(hub.router.config, request, kinds(hub.hass))
-    edge = min(picture_size(hub.entry.options) or useful, useful)
+    edge = min(picture_size(hub.options) or useful, useful)
     return await collect(hub.hass, call.context, entity_ids, sources, max_edge=edge)
 
 
 async def embedding_request(hub: Hub, call: ServiceCall, texts: list[str], data: Mapping[str, Any]) -> Request:
     """Turn texts with an action's fields into a request; raises translated errors for what is wrong with it."""
-    for number, text in enumerate(texts, 1):
-        if not text.strip():
-            raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="empty_text",
-                translation_placeholders={"number": str(number)},
-            )
     messages = tuple(Message(Role.USER, (Text(text),)) for text in texts)
     return replace(await _request(hub, call, data), messages=messages, op=Op.EMBED)
 
@@ -230,7 +246,7 @@ async def _request(hub: Hub, call: ServiceCall, data: Mapping[str, Any]) -> Requ
     max_cost = data.get(Field.MAX_COST)
 
     def providers(field: Field) -> tuple[str, ...]:
-        return tuple(provider_id(hub, reference) for reference in data.get(field, ()))
+        return tuple(provider_id(hub, reference, waiting=True) for reference in data.get(field, ()))
 
     return Request(
         id=new_id(),

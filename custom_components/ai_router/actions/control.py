@@ -18,8 +18,8 @@ from ..const import DOMAIN, MOST_DOLLARS, Conf
 from ..routing.fleet import target_of
 from ..routing.ports import LedgerUnavailable
 from ..routing.tickets import BucketKey, Scope, Unit, Window
-from ..settings import BUDGET_WINDOWS
 from ..storage.audit import Changed
+from ..stored_settings import BUDGET_WINDOWS
 from .texts import whole_text
 
 SET_PROVIDER, RESET, CLEAR_CACHE, PURGE = "set_provider", "reset", "clear_cache", "purge"
@@ -91,6 +91,7 @@ async def _async_set_provider(call: ServiceCall) -> None:
 
 async def _async_reset(call: ServiceCall) -> None:
     hub = loaded(call.hass)
+    await hub.in_step()
     router, data = hub.router, call.data
     about = provider_id(hub, data[PROVIDER]) if PROVIDER in data else ""
     providers = [about] if about else [*router.config.providers]

@@ -5,10 +5,9 @@ from typing import Any
 import voluptuous as vol
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
 
-from ..callers import loaded
 from ..const import DOMAIN
 from ..hub import Hub
-from .asking import PROMPT_FIELDS, Field, chat_request, on_error, returned
+from .asking import PROMPT_FIELDS, Field, answered, chat_request, on_error
 
 _ACTION = "count_tokens"
 _NOT_ASKED = (
@@ -29,8 +28,7 @@ def async_setup_counting(hass: HomeAssistant) -> None:
 
 
 async def _async_count_tokens(call: ServiceCall) -> ServiceResponse:
-    hub = loaded(call.hass)
-    return await returned(hub, call.data[Field.ON_ERROR], _count(hub, call))
+    return await answered(call, _count)
 
 
 async def _count(hub: Hub, call: ServiceCall) -> dict[str, Any]:

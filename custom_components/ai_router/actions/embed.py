@@ -4,16 +4,16 @@ from typing import Any
 
 import voluptuous as vol
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 
 from ..answers import reply_data
-from ..callers import loaded
 from ..const import DOMAIN
 from ..hub import Hub
 from ..routing.call import Vector
 from ..routing.outcome import Reply
 from ..routing.similarity import find_nearest
-from .asking import ROUTE_FIELDS, Field, embedding_request, on_error, returned
+from .asking import ROUTE_FIELDS, answered, embedding_request, on_error
 from .texts import whole_text
 
 _EMBED, _FIND = "embed", "find_similar"
@@ -49,13 +49,23 @@ def async_setup_embedding(hass: HomeAssistant) -> None:
     for name, action, schema in ((_EMBED, _embed, _EMBED_SCHEMA), (_FIND, _find_similar, _FIND_SCHEMA)):
 
         async def run(call: ServiceCall, action: Any = action) -> ServiceResponse:
-            hub = loaded(call.hass)
-            return await returned(hub, call.data[Field.ON_ERROR], action(hub, call))
+            return await answered(call, action)
 
         hass.services.async_register(DOMAIN, name, run, schema=schema, supports_response=SupportsResponse.ONLY)
 
 
+def _check(texts: list[str]) -> None:
+    for number, text in enumerate(texts, 1):
+        if not text.strip():
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="empty_text",
+                translation_placeholders={"number": str(number)},
+            )
+
+
 async def _embed(hub: Hub, call: ServiceCall) -> dict[str, Any]:
+    _check(call.data[_TEXTS])
     reply = await hub.router.process(await embedding_request(hub, call, call.data[_TEXTS], call.data))
     vectors = await hub.hass.async_add_executor_job(_as_lists, reply.vectors)
     return {"vectors": vectors, "dimensions": len(reply.vectors[0]), **_told(hub, reply)}
@@ -64,6 +74,9 @@ async def _embed(hub: Hub, call: ServiceCall) -> dict[str, Any]:
 async def _find_similar(hub: Hub, call: ServiceCall) -> dict[str, Any]:
     data = call.data
     texts = data[_TEXTS]
+    if not data[_QUERY].strip():
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="empty_query")
+    _check(texts)
     # All in one request: vectors of two models cannot be compared.
     reply = await hub.router.process(await embedding_request(hub, call, [data[_QUERY], *texts], data))
     matches = await find_nearest(reply.vectors[0], reply.vectors[1:], data[_LIMIT], data[_LEAST])

@@ -61,6 +61,7 @@ def async_setup_metrics(hass: HomeAssistant) -> None:
 
 async def _async_get_metrics(call: ServiceCall) -> ServiceResponse:
     hub = loaded(call.hass)
+    await hub.in_step()
     data = call.data
     days = days_of(hub, data)
     provider = provider_id(hub, data[PROVIDER]) if PROVIDER in data else None
@@ -140,6 +141,7 @@ async def _timeline(
 
 async def _async_get_experiment(call: ServiceCall) -> ServiceResponse:
     hub = loaded(call.hass)
+    await hub.in_step()
     pool = pool_id(hub, call.data[POOL])
     name = hub.router.config.pools[pool].name
     try:

@@ -7,11 +7,10 @@ from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, Supp
 from homeassistant.helpers import config_validation as cv
 
 from ..answers import plan_data, reply_data
-from ..callers import loaded
 from ..const import DOMAIN
 from ..hub import Hub
 from ..routing.request import Priority
-from .asking import PROMPT_FIELDS, Field, chat_request, on_error, pictures_in, returned
+from .asking import PROMPT_FIELDS, Field, answered, chat_request, on_error, pictures_in
 
 PROCESS = "process"
 _DRY_RUN = "dry_run"
@@ -34,8 +33,7 @@ def async_setup_process(hass: HomeAssistant) -> None:
 
 
 async def _async_process(call: ServiceCall) -> ServiceResponse:
-    hub = loaded(call.hass)
-    return await returned(hub, call.data[Field.ON_ERROR], _process(hub, call))
+    return await answered(call, _process)
 
 
 async def _process(hub: Hub, call: ServiceCall) -> dict[str, Any]:

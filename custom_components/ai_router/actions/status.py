@@ -152,6 +152,8 @@ def _provider(hub: Hub, provider: ProviderConfig) -> dict[str, Any]:
         "success_rate": None if recent.success_rate is None else round(100 * recent.success_rate, 1),
         "latency_ms": None if recent.latency is None else round(1000 * recent.latency),
         "budgets": _budgets(hub, provider_money(provider)),
+        "requests_last_minute": router.admission.requests_last_minute(provider.id),
+        "tokens_last_minute": router.admission.tokens_last_minute(provider.id),
         "limits": [_limit(status) for status in router.limits(provider.id)],
         "own_limits": [
             {

@@ -33,5 +33,14 @@ def structure(value: Any) -> Structure:
     }
     schema = probatio.Schema(markers, extra=probatio.PREVENT_EXTRA)
     described = probatio.to_openapi(schema, custom_serializer=llm.selector_serializer)
+    if _has_no_answer(described):
+        raise vol.Invalid("a select without options: no answer can be one of them")
     # Words out of YAML know which line they stood in: to JSON writers that are in a hurry they are no strings.
     return Structure(_NAME, json.loads(json.dumps(described)))
+
+
+def _has_no_answer(described: Any) -> bool:
+    """Say whether words are chosen out of none anywhere: every answer would be paid for in vain."""
+    if isinstance(described, dict):
+        return described.get("enum") == [] or any(map(_has_no_answer, described.values()))
+    return isinstance(described, list) and any(map(_has_no_answer, described))

@@ -68,6 +68,7 @@ def async_setup_usage(hass: HomeAssistant) -> None:
 
 async def _async_get_usage(call: ServiceCall) -> ServiceResponse:
     hub = loaded(call.hass)
+    await hub.in_step()
     days = days_of(hub, call.data)
     by: Sequence[str] = call.data[BY]
     only = await _only(hub, call)

@@ -22,6 +22,7 @@ from homeassistant.helpers.selector import (
 )
 
 from ..const import MOST_DOLLARS, Conf
+from ..wording import Wording
 
 _BUDGETS = (Conf.BUDGET_DAY, Conf.BUDGET_WEEK, Conf.BUDGET_MONTH, Conf.BUDGET_TOTAL)
 BUDGET_KEYS = frozenset({*_BUDGETS, Conf.BUDGET_ONLY_WARNS})
@@ -82,7 +83,8 @@ async def household(hass: HomeAssistant, *also: str) -> dict[str, str]:
     """
     users = await hass.auth.async_get_users()
     people = {user.id: user.name or user.id for user in users if user.is_active and not user.system_generated}
-    return {**{each: each for each in also}, **people}
+    wording = Wording(hass)
+    return {**{each: wording.text("person_gone", id=each[:6]) for each in also}, **people}
 
 
 def folded(fields: Mapping[vol.Marker, Any], *, shut: bool = True) -> section:

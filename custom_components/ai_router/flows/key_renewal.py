@@ -23,7 +23,7 @@ ERRORS = frozenset(
     {
         *("invalid_auth", "key_missing", "missing_variable", "key_unreadable", "key_not_stored", "key_malformed"),
         *("key_over_http", "cannot_connect", "no_answer", "not_ai_server", "no_models", "no_credit", "local_only"),
-        *("never_local", "extras_unreadable", "not_raised", "price_missing", "unknown"),
+        *("never_local", "extras_unreadable", "not_raised", "price_missing", "key_same", "unknown"),
     }
 )
 """What is said in its own words, here and by the repairs."""
@@ -37,10 +37,12 @@ def running(entry: RouterConfigEntry | None) -> RouterConfigEntry:
 
 
 def provider_of(entry: RouterConfigEntry, provider_id: str) -> ConfigSubentry:
-    """Return a provider as it is stored now. Raises `AbortFlow` where it is gone, or of a kind that is."""
+    """Return a provider as it is stored now. Raises `AbortFlow` where it, or its kind, is gone, or it cannot be read."""
     subentry = entry.subentries.get(provider_id)
     if subentry is None:
         raise AbortFlow("provider_removed")
+    if provider_id in entry.runtime_data.unreadable:
+        raise AbortFlow("settings_unreadable")
     if subentry.data[Conf.KIND] not in kinds(entry.runtime_data.hass):
         raise AbortFlow("kind_unknown")
     return subentry

@@ -59,6 +59,7 @@ def limits_to_store(form: Mapping[str, Any]) -> dict[str, Any]:
 
 def limits_to_show(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return stored limits as the forms show them."""
-    limits = {key.value: stored[key] for key in _KEYS if key in stored and key not in _PATIENCE}
-    patience = {key.value: stored[key] for key in _PATIENCE if key in stored}
+    there = {key: stored[key] for key in _KEYS if stored.get(key) is not None}
+    limits = {key.value: value for key, value in there.items() if key not in _PATIENCE}
+    patience = {key.value: value for key, value in there.items() if key in _PATIENCE}
     return {LIMITS: limits | budgets_to_show(stored), PATIENCE: patience}

@@ -4,6 +4,7 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 
+from ..stored_settings import read_options
 from .fields import household
 from .option_presets import PRESETS, with_preset
 from .options_forms import named_users, options_form, options_to_show, options_to_store
@@ -48,7 +49,7 @@ class RouterOptionsFlow(OptionsFlow):
         if entry is None:
             return self.async_abort(reason="entry_removed")
         errors: dict[str, str] = {}
-        stored = entry.options
+        stored = read_options(entry.options).shown
         shown = options_to_show(self.hass, stored)
         if user_input is not None:
             shown = user_input

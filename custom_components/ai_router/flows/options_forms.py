@@ -233,15 +233,15 @@ def options_to_show(hass: HomeAssistant, stored: Mapping[str, Any]) -> dict[str,
         UNKNOWN_PRICE: REFUSE if hold is None else CEILING,
         Conf.UNKNOWN_PRICE_HOLD.value: float(DEFAULT_UNKNOWN_PRICE_HOLD if hold is None else hold),
     }
-    if Conf.MAX_COST in stored:
+    if stored.get(Conf.MAX_COST) is not None:
         shown[MONEY][Conf.MAX_COST.value] = float(stored[Conf.MAX_COST])
-    if Conf.USERS in stored:
+    if stored.get(Conf.USERS) is not None:
         shown[ACCESS][Conf.USERS.value] = stored[Conf.USERS]
-    if Conf.AUTOMATIONS in stored:
+    if stored.get(Conf.AUTOMATIONS) is not None:
         shown[ACCESS][Conf.AUTOMATIONS.value] = [entity_now(hass, lasting) for lasting in stored[Conf.AUTOMATIONS]]
     return shown | {SHARES: shares_to_show(stored)}
 
 
 def named_users(stored: Mapping[str, Any]) -> Iterable[str]:
     """Return the ids of the users that stored options are about."""
-    return [*stored.get(Conf.USERS, ()), *(each for each in stored.get(Conf.USER_BUDGETS, ()) if each != EACH_USER)]
+    return [*(stored.get(Conf.USERS) or ()), *(each for each in stored.get(Conf.USER_BUDGETS, ()) if each != EACH_USER)]

@@ -13,6 +13,7 @@ from homeassistant.helpers.selector import BooleanSelector, TextSelector
 from ..const import SUBENTRY_POOL, SUBENTRY_PROVIDER, Conf
 from ..plug_ins import strategies
 from ..routing.experiments import EXPERIMENT
+from ..stored_settings import read_subentry
 from .fields import (
     budget_fields,
     budgets_to_show,
@@ -44,7 +45,7 @@ def member_names(entry: ConfigEntry[Any]) -> dict[str, str]:
     names: dict[str, str] = {}
     for provider in entry.get_subentries_of_type(SUBENTRY_PROVIDER):
         names[provider.subentry_id] = provider.title
-        for model in provider.data[Conf.MODELS]:
+        for model in read_subentry(SUBENTRY_PROVIDER, provider.data).shown[Conf.MODELS]:
             names[f"{provider.subentry_id}/{model['id']}"] = f"{provider.title} / {model['id']}"
     return names
 
@@ -57,7 +58,7 @@ def pool_names(entry: ConfigEntry[Any]) -> dict[str, str]:
 def further_pools(entry: ConfigEntry[Any], own_id: str | None) -> dict[str, str]:
     """Return the pools that may be asked in this one's stead: those that do not lead back to it."""
     leads = {
-        pool.subentry_id: [pool.data[key] for key in _POINTERS if pool.data.get(key) is not None]
+        pool.subentry_id: [other for key in _POINTERS if isinstance(other := pool.data.get(key), str)]
         for pool in entry.get_subentries_of_type(SUBENTRY_POOL)
     }
     return {pool_id: name for pool_id, name in pool_names(entry).items() if own_id not in _reached(pool_id, leads)}
@@ -78,7 +79,7 @@ def _reached(pool_id: str, leads: Mapping[str, Iterable[str]]) -> set[str]:
 def pool_form(entry: ConfigEntry[Any], own_id: str | None) -> vol.Schema:
     """Ask for everything about a pool but the weights."""
     further = named(further_pools(entry, own_id))
-    own = None if own_id is None else entry.subentries[own_id].data.get(STRATEGY)
+    own = None if own_id is None else read_subentry(SUBENTRY_POOL, entry.subentries[own_id].data).shown.get(STRATEGY)
     offered = (ROUTERS, *strategies(own), EXPERIMENT)
     fields: dict[vol.Marker, Any] = {
         vol.Required(NAME): TextSelector(),
@@ -134,7 +135,20 @@ def _member(value: str, weight: float | None) -> dict[str, Any]:
 
 
 def _value(member: Mapping[str, Any]) -> str:
-    return f"{member['provider']}/{member['model']}" if "model" in member else str(member["provider"])
+    return f"{member['provider']}/{member['model']}" if member.get("model") else str(member["provider"])
+
+
+def with_successor(
+    members: Iterable[Mapping[str, Any]], provider_id: str, gone: str, successor: str
+) -> list[dict[str, Any]]:
+    """Return a pool's members with a model's successor in its place; once, where it is a member already."""
+    was, becomes = f"{provider_id}/{gone}", f"{provider_id}/{successor}"
+    taken = {_value(member) for member in members if _value(member) != was}
+    return [
+        {**member, "model": successor} if _value(member) == was else dict(member)
+        for member in members
+        if _value(member) != was or becomes not in taken
+    ]
 
 
 def member_labels(data: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
@@ -168,12 +182,12 @@ def pool_to_show(entry: ConfigEntry[Any], own_id: str, name: str, stored: Mappin
     pointers = {key.value: stored[key] for key in _POINTERS if stored.get(key) in further}
     at_cap = {key: pointers.pop(key) for key in (Conf.AT_CAP.value,) if key in pointers}
     bounds: dict[str, Any] = {Conf.LOCAL_ONLY.value: stored.get(Conf.LOCAL_ONLY, False)}
-    if Conf.MAX_COST in stored:
+    if stored.get(Conf.MAX_COST) is not None:
         bounds[Conf.MAX_COST.value] = float(stored[Conf.MAX_COST])
     return {
         NAME: name,
-        MEMBERS: [value for value in map(_value, stored[MEMBERS]) if value in there],
-        STRATEGY: stored.get(STRATEGY, ROUTERS),
+        MEMBERS: [value for value in map(_value, stored.get(MEMBERS, ())) if value in there],
+        STRATEGY: stored.get(STRATEGY) or ROUTERS,
         **pointers,
         BOUNDS: bounds,
         BUDGETS: budgets_to_show(stored) | at_cap,

@@ -19,12 +19,24 @@ from ..providers.presets import PRESETS
 from ..providers.registry import Kind, ProviderSetup
 from ..routing.model import Model
 from ..stored_models import CALL_PRICE, model_as_listed
+from ..stored_settings import read_subentry
 from .fields import household
 from .key_renewal import running
 from .limit_forms import limits_to_show, limits_to_store
 from .loading import LOADING, loading_to_store
 from .model import ModelSteps
-from .provider_check import API_KEY, BASE, EXTRAS, NAME, URL, FieldProblem, ask_server, encrypted, encrypted_extra
+from .provider_check import (
+    API_KEY,
+    BASE,
+    EXTRAS,
+    NAME,
+    URL,
+    FieldProblem,
+    ask_server,
+    encrypted,
+    encrypted_extra,
+    same_server,
+)
 from .provider_forms import (
     LOCAL,
     MODELS,
@@ -83,7 +95,7 @@ class ProviderFlow(ModelSteps):
     ) -> SubentryFlowResult:
         """Go through the same steps as for a new provider with what is stored."""
         self._loaded()
-        self._kind = self._stored[Conf.KIND]
+        self._kind = self._stored.get(Conf.KIND, "")
         self._shown = provider_to_show(self._of_kind(), self._get_reconfigure_subentry().title, self._stored)
         return await self._first_step()
 
@@ -173,7 +185,7 @@ class ProviderFlow(ModelSteps):
         if user_input is not None:
             try:
                 name = self._free_name(entry)
-                models = chosen_models(user_input)
+                models = chosen_models(user_input, self._known())
                 labels = {option.label for option in kind.options()} & self._shown.keys()
                 typed = self._shown_options() | {label: self._shown[label] for label in labels} | user_input
                 return self._finish(entry, name, self._to_store(kind, typed, models))
@@ -209,16 +221,16 @@ class ProviderFlow(ModelSteps):
 
     @override
     def _loaded(self) -> RouterConfigEntry:
-        """Return the entry, and look at what is stored now. Aborts where the entry or the provider is gone."""
+        """Return the entry, and look at what is stored now and can be read. Aborts where it or the provider is gone."""
         entry = running(self.hass.config_entries.async_get_entry(self._entry_id))
         if self.source == SOURCE_RECONFIGURE:
             if self._reconfigure_subentry_id not in entry.subentries:
                 raise AbortFlow("provider_removed")
-            self._stored = self._get_reconfigure_subentry().data
+            self._stored = read_subentry(SUBENTRY_PROVIDER, self._get_reconfigure_subentry().data).shown
         return entry
 
     async def _people(self) -> dict[str, str]:
-        return await household(self.hass, *self._stored.get(Conf.USERS, ()))
+        return await household(self.hass, *(self._stored.get(Conf.USERS) or ()))
 
     def _credential(self) -> str | None:
         return self._typed_key or self._stored.get(Conf.CREDENTIAL)
@@ -271,17 +283,20 @@ class ProviderFlow(ModelSteps):
 
     def _stored_models(self) -> dict[str, Model]:
         """Return the models stored for the server that is shown; none where it is another one."""
-        if self._url() != self._stored.get(Conf.URL):
+        if not same_server(self._url(), self._stored.get(Conf.URL)):
             return {}
         return {model["id"]: model_as_listed(model) for model in self._stored.get(Conf.MODELS, ())}
 
     def _offered(self) -> list[Model]:
         return list((self._listed | self._stored_models()).values())
 
+    def _known(self) -> set[str]:
+        return self._listed.keys() | self._stored_models().keys()
+
     def _shown_models(self) -> dict[str, Any]:
         """Return what the form of models suggests: of another server, only those models that it has too."""
         shown = dict(self._shown)
-        known = self._listed.keys() | self._stored_models().keys()
+        known = self._known()
         if not (still := [model for model in shown.pop(MODELS, []) if model in known]):
             return shown
         return shown | {MODELS: still}

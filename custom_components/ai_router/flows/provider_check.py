@@ -78,6 +78,19 @@ def _too_late(kind: Kind) -> FieldProblem:
     return FieldProblem(BASE, "not_ready_in_time") if kind.url is Need.NONE else FieldProblem(URL, "no_answer")
 
 
+def same_server(one: str | None, other: str | None) -> bool:
+    """Say whether two addresses, as they were typed, are one, however they are spelled."""
+    return _spelled(one) == _spelled(other)
+
+
+def _spelled(typed: str | None) -> tuple[object, ...]:
+    try:
+        url = base_url(typed or "")
+    except InvalidEndpoint:
+        return (typed,)
+    return (url.scheme, url.host, url.port, url.path)
+
+
 async def encrypted_extra(vault: Vault, name: str, text: str) -> str | None:
     """Return typed headers or fields as they are stored, None where they are to be removed. Raises `FieldProblem`."""
     if text == _NONE:
@@ -90,11 +103,16 @@ async def encrypted_extra(vault: Vault, name: str, text: str) -> str | None:
 
 
 async def encrypted(vault: Vault, key: str) -> str:
-    """Return a typed key as it is stored. Raises `FieldProblem`."""
+    """Return a typed key as it is stored. Raises `FieldProblem`: no key begins like the name of a variable."""
+    start, variable = key[: len(_ENVIRONMENT)], key[len(_ENVIRONMENT) :]
+    named = start.lower() == _ENVIRONMENT
     try:
-        return await vault.encrypt(key)
+        token = await vault.encrypt(f"{_ENVIRONMENT}{variable}" if named else key)
     except CredentialNotStored as err:
         raise FieldProblem(BASE, "key_not_stored", err.translation_placeholders) from None
+    if named and not token.startswith(_ENVIRONMENT):
+        raise FieldProblem(API_KEY, "missing_variable", {"variable": variable})
+    return token
 
 
 async def decrypted(vault: Vault, stored: str | None) -> str | None:
@@ -140,7 +158,7 @@ async def ask_server(
     preset = preset_of(options.get("preset"), host) if kind.extras else None
     if key is None and (kind.key is Need.REQUIRED or (preset is not None and preset.key and not extras.get(HEADERS))):
         raise FieldProblem(API_KEY, "key_missing")
-    if entry.options.get(Conf.LOCAL_ONLY) and not (options.get(Conf.LOCAL) or (host and is_in_the_house(host))):
+    if hub.options.get(Conf.LOCAL_ONLY) and not (options.get(Conf.LOCAL) or (host and is_in_the_house(host))):
         raise FieldProblem(Conf.LOCAL, "local_only") if kind.local_choice else FieldProblem(BASE, "never_local")
     headers, body = extras.get(HEADERS, {}), extras.get(BODY, {})
     setup = ProviderSetup(id=owner, kind=kind.id, url=url, key=key, options=options, headers=headers, body=body)

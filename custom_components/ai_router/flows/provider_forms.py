@@ -1,6 +1,6 @@
 """The forms of a provider: their fields, what is stored of them, and what is shown of what is stored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,7 +33,7 @@ from .fields import (
 )
 from .limit_forms import LIMIT_KEYS, limit_fields, limits_to_show
 from .loading import LOADING, loading_fields, loading_to_store
-from .provider_check import API_KEY, EXTRAS, NAME, URL, FieldProblem
+from .provider_check import API_KEY, EXTRAS, NAME, URL, FieldProblem, same_server
 
 LOCAL = Conf.LOCAL.value
 MODELS = Conf.MODELS.value
@@ -167,7 +167,9 @@ def models_form(kind: Kind, models: Iterable[Model], people: Mapping[str, str]) 
     # They answer nothing, so they are used only where somebody wants them.
     embedders = [model.id for model in models if Capability.EMBEDDINGS in model.caps and model.id not in chats]
     offered = chats + embedders
-    default = chats if 0 < len(chats) <= _FEW else offered[:1]
+    # What a server of the house passes on to a cloud is not used unasked.
+    suggested = [model.id for model in models if Capability.CHAT in model.caps and model.local] or chats
+    default = suggested if 0 < len(suggested) <= _FEW else [*suggested, *embedders][:1]
     fields: dict[vol.Marker, Any] = {
         vol.Required(MODELS, default=default): SelectSelector(
             SelectSelectorConfig(options=offered, multiple=True, custom_value=True, mode=SelectSelectorMode.DROPDOWN)
@@ -183,9 +185,10 @@ def models_form(kind: Kind, models: Iterable[Model], people: Mapping[str, str]) 
 # --- from a form to what is stored -----------------------------------------------------------------
 
 
-def chosen_models(form: Mapping[str, Any]) -> list[str]:
-    """Return the models of a form, each once. Raises `FieldProblem` where there is none."""
-    if chosen := [name for name in dict.fromkeys(map(str.strip, form[MODELS])) if name]:
+def chosen_models(form: Mapping[str, Any], known: Container[str]) -> list[str]:
+    """Return the models of a form, each once; what is not `known` was typed. Raises `FieldProblem` where there is none."""
+    names = (name if name in known else name.strip() for name in form[MODELS])
+    if chosen := [name for name in dict.fromkeys(names) if name]:
         return chosen
     raise FieldProblem(MODELS, "no_model_chosen")
 
@@ -255,8 +258,8 @@ def provider_to_store(
     _check_prices(options, models)
     kept = {key: value for key, value in (before or {}).items() if key not in _STORED_BY_FORMS}
     # Of another server, a model of the same name is another model.
-    same_server = before is not None and before.get(Conf.URL) == url
-    own = {model["id"]: model.get(OWN) for model in before[Conf.MODELS]} if before and same_server else {}
+    same = before is not None and same_server(before.get(Conf.URL), url)
+    own = {model["id"]: model.get(OWN) for model in before[Conf.MODELS]} if before and same else {}
     if kind.call_price:
         own = {model.id: _at_call_price(own.get(model.id) or {}, call_price) for model in models}
     data: dict[Conf, Any] = {
@@ -289,7 +292,7 @@ def provider_to_show(kind: Kind, name: str, stored: Mapping[str, Any]) -> dict[s
     options = stored.get(Conf.OPTIONS, {})
     shown = {
         **options,
-        **{price: float(options[price]) for price in _PRICES if price in options},
+        **{price: float(options[price]) for price in _PRICES if options.get(price) is not None},
         NAME: name,
         MODELS: [model["id"] for model in stored[Conf.MODELS]],
         **limits_to_show(stored),
@@ -298,7 +301,7 @@ def provider_to_show(kind: Kind, name: str, stored: Mapping[str, Any]) -> dict[s
     paid = next((own for model in stored[Conf.MODELS] if CALL_PRICE in (own := model.get(OWN, {}))), None)
     if kind.call_price and paid is not None:
         shown[CALL_PRICE] = float(paid[CALL_PRICE])
-    if SUCCESS_RATE in options:
+    if isinstance(options.get(SUCCESS_RATE), int | float):
         shown[SUCCESS_RATE] = float(Decimal(str(options[SUCCESS_RATE])) * 100)
     if Conf.URL in stored:
         shown[URL] = stored[Conf.URL]

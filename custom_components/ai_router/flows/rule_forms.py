@@ -142,12 +142,12 @@ def rule_to_show(hass: HomeAssistant, entry: ConfigEntry[Any], name: str, stored
         if each in when:
             when[each] = [entity_now(hass, lasting) for lasting in when[each]]
     then: dict[str, Any] = {Conf.LOCAL_ONLY.value: stored.get(Conf.LOCAL_ONLY, False)}
-    then |= {key.value: stored[key] for key in (Conf.TIMEOUT, Conf.MAX_TOKENS) if key in stored}
+    then |= {key.value: stored[key] for key in (Conf.TIMEOUT, Conf.MAX_TOKENS) if stored.get(key) is not None}
     if stored.get(Conf.POOL) in pool_names(entry):
         then[Conf.POOL.value] = stored[Conf.POOL]
     if providers := [each for each in stored.get(Conf.PROVIDERS, ()) if each in _provider_names(entry)]:
         then[Conf.PROVIDERS.value] = providers
-    if Conf.MAX_COST in stored:
+    if stored.get(Conf.MAX_COST) is not None:
         then[Conf.MAX_COST.value] = float(stored[Conf.MAX_COST])
     return {
         NAME: name,

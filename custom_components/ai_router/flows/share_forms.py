@@ -16,7 +16,7 @@ from homeassistant.helpers.selector import (
 
 from ..const import MOST_DOLLARS, Conf
 from ..routing.config import EACH_USER
-from ..settings import SHARE_WINDOWS
+from ..stored_settings import SHARE_WINDOWS
 from .fields import decimal_text, dollars, named
 from .provider_check import FieldProblem
 

@@ -8,6 +8,7 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow,
 from homeassistant.data_entry_flow import AbortFlow
 
 from ..hub import RouterConfigEntry
+from ..stored_settings import read_subentry
 from .key_renewal import running
 from .provider_check import NAME, FieldProblem
 
@@ -60,12 +61,12 @@ class NamedFlow(ConfigSubentryFlow):
         return self._reconfigure_subentry_id if self.source == SOURCE_RECONFIGURE else None
 
     def loaded(self) -> RouterConfigEntry:
-        """Return the entry, and look at what is stored now. Aborts where it, or what is changed, is gone."""
+        """Return the entry, and look at what is stored now and can be read. Aborts where it, or what is changed, is gone."""
         entry = running(self.hass.config_entries.async_get_entry(self._entry_id))
         if self.own_id is not None:
             if self.own_id not in entry.subentries:
                 raise AbortFlow(f"{self.subentry_type}_removed")
-            self.stored = self._get_reconfigure_subentry().data
+            self.stored = read_subentry(self.subentry_type, self._get_reconfigure_subentry().data).shown
         return entry
 
     def name(self, entry: RouterConfigEntry, form: Mapping[str, Any]) -> str:
