@@ -353,4 +353,5 @@ def test_every_error_has_its_sentence() -> None:
     assert set(english()["options"]["error"]) == {
         *("hold_missing", "exact_tokens_local", "retry_backwards", "breaker_backwards", "errors_backwards"),
         *("amount_missing", "amount_twice"),
+        "unreadable",  # in test_stored_settings.py
     }

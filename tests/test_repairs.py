@@ -17,11 +17,13 @@ from custom_components.ai_router.flows.key_renewal import ERRORS
 from custom_components.ai_router.problems import Problem
 from custom_components.ai_router.repairs import BUDGETS
 from custom_components.ai_router.routing.refusals import RequestFailed
+from custom_components.ai_router.routing.request import Pins
 from custom_components.ai_router.storage.ledger import SqliteLedger
 from tests.fakes.faults import Fault, How
 from tests.fakes.openai_compatible import CHAT_MODEL, VISION_MODEL, FakeOpenAI
 from tests.flows import Dialog, english
-from tests.household import ATTIC, CLOUD, ask, ask_in_vain, demo, move_in, pass_time
+from tests.household import ATTIC, CLOUD, ask, ask_in_vain, demo, move_in, pass_time, subentry
+from tests.routing.simulation import ask as asked
 from tests.servers import SECRET, at_server
 from tests.storage.test_damage import filled, scribble
 
@@ -422,6 +424,81 @@ async def test_none_is_left_of_an_entry_that_is_unloaded_or_a_provider_that_is_r
     hass.config_entries.async_remove_subentry(entry, CLOUD)
     await hass.async_block_till_done()
     assert issues(hass) == {}
+
+
+async def _ignored_budget_and_price(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> MockConfigEntry:
+    """A house where a budget is used up and a price unknown, which nobody wants to hear of, and a model is gone."""
+    models = ("old-1", CHAT_MODEL)
+    provider = await at_server(hass, server, CLOUD, prices=None, models=models, budget_day="0.05")
+    entry = await move_in(hass, freezer, provider)
+    await ask(entry, CLOUD)
+    await hass.async_block_till_done()
+    assert len(issues(hass)) == 3
+    for issue_id in issues(hass):
+        if not issue_id.startswith("model_retired"):
+            ir.async_ignore_issue(hass, DOMAIN, issue_id, True)
+    return entry
+
+
+def ignored(hass: HomeAssistant) -> set[str]:
+    return {issue_id for issue_id, issue in issues(hass).items() if issue.dismissed_version is not None}
+
+
+async def test_what_is_ignored_is_so_after_a_reload_too(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
+    entry = await _ignored_budget_and_price(hass, freezer, server)
+    before, hidden = issues(hass).keys(), ignored(hass)
+    assert len(hidden) == 2
+
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert issues(hass).keys() == hidden, "nothing is told while it does not run, and nobody's word is lost"
+
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert issues(hass).keys() == before
+    assert ignored(hass) == hidden
+
+    # What is over ends all the same; what is still so stays ignored.
+    cloud = entry.subentries[CLOUD]
+    hass.config_entries.async_update_subentry(entry, cloud, data={**cloud.data, "budget_day": "50"})
+    await hass.async_block_till_done()
+    await ask(entry, CLOUD, "More")
+    await hass.async_block_till_done()
+    assert ignored(hass) == {issue_id for issue_id in hidden if issue_id.startswith("price_unknown")}
+
+
+async def test_nothing_is_left_of_what_was_ignored_when_the_entry_is_removed(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI
+) -> None:
+    entry = await _ignored_budget_and_price(hass, freezer, server)
+
+    await hass.config_entries.async_remove(entry.entry_id)
+    await hass.async_block_till_done()
+
+    assert not [each for each in ir.async_get(hass).issues.values() if each.domain == DOMAIN]
+
+
+@pytest.mark.parametrize(("scope", "reason"), [("provider", "provider_removed"), ("pool", "pool_removed")])
+async def test_whose_budget_it_was_is_gone_while_it_is_being_raised(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, server: FakeOpenAI, scope: str, reason: str
+) -> None:
+    budget = {"budget_day": "1"}
+    pool = subentry("01POOL", "pool", "Words", members=[{"provider": CLOUD}], **(budget if scope == "pool" else {}))
+    provider = await at_server(hass, server, CLOUD, **(budget if scope == "provider" else {}))
+    entry = await move_in(hass, freezer, provider, pool)
+    server.usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}
+    await entry.runtime_data.router.process(asked(pins=Pins(pool="01POOL")))
+    await hass.async_block_till_done()
+    dialog = await Dialog.repair(hass, the_issue(hass))
+
+    hass.config_entries.async_remove_subentry(entry, CLOUD if scope == "provider" else "01POOL")
+    await hass.async_block_till_done()
+
+    assert (await dialog.answer(amount=5)).step == reason
 
 
 async def test_a_provider_that_is_gone_while_its_issue_is_being_mended(

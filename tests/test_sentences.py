@@ -1,6 +1,7 @@
 """Why nobody answered, in one sentence: for every reason there is, and for households in which they mix."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,25 @@ def test_every_refusal_has_a_sentence(hass: HomeAssistant) -> None:
         exception = to_exception(refusal, str, Wording(hass))
         message = TEXTS["exceptions"][str(exception.translation_key)]["message"]
         assert message.format(**(exception.translation_placeholders or {}))
+
+
+def test_how_many_attempts_there_were_reads_well_for_one_and_for_many() -> None:
+    """Home Assistant has no plurals in these: a number of attempts stands before no word."""
+    counting = [each["message"] for each in TEXTS["exceptions"].values() if "{count}" in each["message"]]
+
+    assert len(counting) == 3
+    assert [each for each in counting if re.search(r"{count} \w", each)] == [
+        "{count} pictures were asked for, but one request takes at most {limit}. Ask with fewer pictures."
+    ]
+
+
+@pytest.mark.parametrize("said", ["Incorrect API key provided.", "Incorrect API key provided", "Wait ..."])
+def test_a_server_s_full_stop_is_not_one_too_many(hass: HomeAssistant, said: str) -> None:
+    outcome = Outcome(Failure(FailureClass.CREDENTIAL, Phase.SENT, said, billed=Billed.NO), None, 0, False, 1.0, None)
+    attempt = Attempt("1", Target("a", "m"), outcome)
+    exception = to_exception(RequestFailed(RefusalCode.ALL_FAILED, "r", attempts=[attempt]), str, Wording(hass))
+    message = TEXTS["exceptions"][str(exception.translation_key)]["message"]
+    assert f"{said.rstrip('. ')}. Enter" in message.format(**(exception.translation_placeholders or {}))
 
 
 # Of these the core makes a refusal of its own.

@@ -10,6 +10,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, UnknownUser
 from homeassistant.helpers import device_registry as dr
+from homeassistant.util.yaml import load_yaml_dict
 
 import custom_components.ai_router as integration
 from custom_components.ai_router.const import DOMAIN
@@ -120,3 +121,21 @@ async def test_a_user_that_does_not_exist_is_refused(hass: HomeAssistant, freeze
     await move_in(hass, freezer, demo(ATTIC, "Attic", options=QUICK))
     with pytest.raises(UnknownUser):
         await process(hass, Context(user_id="nobody"), prompt="Hello", on_error="return")
+
+
+def described(fields: dict[str, Any]) -> dict[str, bool]:
+    """Return the fields that the form of an action shows, sections opened, and whether each must be filled in."""
+    shown: dict[str, bool] = {}
+    for name, field in fields.items():
+        shown |= described(field["fields"]) if "fields" in field else {name: field.get("required", False)}
+    return shown
+
+
+async def test_whatever_an_action_takes_its_form_shows(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    await move_in(hass, freezer, demo(ATTIC, "Attic", options=QUICK))
+    file = Path(integration.__file__).parent / "services.yaml"
+    forms = await hass.async_add_executor_job(load_yaml_dict, str(file))
+    for action, service in hass.services.async_services()[DOMAIN].items():
+        assert service.schema is not None
+        taken = {str(field): isinstance(field, vol.Required) for field in service.schema.schema}
+        assert taken == described((forms[action] or {}).get("fields", {})), action

@@ -22,7 +22,7 @@ from custom_components.ai_router.routing.tickets import BucketKey, Scope, Unit, 
 from custom_components.ai_router.settings import fingerprint
 
 from .actions.calling import call
-from .household import ATTIC, CLOUD, ask, ask_in_vain, demo, move_in, pass_time, subentry
+from .household import ATTIC, CLOUD, FREE, ask, ask_in_vain, demo, move_in, pass_time, subentry
 
 DEAD = {"latency": 0, "success_rate": 0.0}
 QUICK = demo(ATTIC, "Attic", options={"latency": 0})
@@ -100,6 +100,34 @@ async def test_all_of_it_is_there_after_a_restart(
     assert again.experiment("01POOL") == told
     assert told[0].score.values == 1
     assert json.loads(json.dumps(again.memory.state())) == known
+
+
+async def test_the_last_error_is_known_after_a_restart_however_many_answers_came_since(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await move_in(
+        hass,
+        freezer,
+        demo(ATTIC, "Attic", prices=FREE, options={"latency": 0, "success_rate": 0.0, "error": "overloaded"}),
+    )
+    await ask_in_vain(entry, ATTIC)
+    attic = entry.subentries[ATTIC]
+    hass.config_entries.async_update_subentry(entry, attic, data={**attic.data, "options": {"latency": 0}})
+    await hass.async_block_till_done()
+    for _ in range(101):
+        await ask(entry, ATTIC)
+    before = entry.runtime_data.router.recent(ATTIC)
+    assert before.last_failure is not None
+    assert before.success_rate == 1
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+
+    again = entry.runtime_data.router.recent(ATTIC)
+    assert again is not before
+    assert again.last_failure is not None
+    assert again.last_failure[1] is before.last_failure[1] is FailureClass.OVERLOADED
+    assert again.success_rate == 1
+    assert entry.runtime_data.coordinator.look().providers[ATTIC].last_error == "overloaded"
 
 
 async def test_a_budget_of_which_too_little_is_left_stays_used_up(

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +27,7 @@ from custom_components.ai_router.routing.request import Caller
 from custom_components.ai_router.routing.router import Router
 from custom_components.ai_router.routing.tickets import Window
 from custom_components.ai_router.settings import Stored, router_config
-from custom_components.ai_router.stored_settings import BUDGET_WINDOWS, read_options, read_subentry
+from custom_components.ai_router.stored_settings import BUDGET_WINDOWS, NOBODY, read_options, read_subentry
 
 from .flows import Dialog, english
 from .household import ATTIC, CLOUD, FREE, ask, demo
@@ -221,9 +221,9 @@ def test_no_option_stops_the_router_or_loosens_what_it_may_do(name: str, value: 
         assert config.bounds.max_cost is not None
         assert config.bounds.max_cost <= to_picodollars("0.5")
         assert config.users is not None
-        assert config.users <= {"u"}
+        assert config.users <= {"u", NOBODY}
         assert config.automations is not None
-        assert config.automations <= {"a"}
+        assert config.automations <= {"a", NOBODY}
         assert config.unknown_price_hold is None
         assert config.at_cap is AtCap.REFUSE
         assert config.worst_case
@@ -277,7 +277,7 @@ def test_a_rule_holds_however_it_is_stored(name: str, value: Any) -> None:
         assert rule.bounds.max_cost is not None
         assert rule.bounds.max_cost <= to_picodollars("0.5")
         assert rule.when is None or name != "when"
-        assert name not in {"pool", "providers", "timeout", "max_tokens"} or rule.providers == ("",)
+        assert name not in {"pool", "providers", "timeout", "max_tokens"} or rule.providers == (NOBODY,)
     works(read({}, subentry(ATTIC, SUBENTRY_PROVIDER, PROVIDER), subentry(RULE, SUBENTRY_RULE, data)))
 
 
@@ -474,6 +474,98 @@ async def test_options_that_cannot_be_read_are_mended_by_saving_them(hass: HomeA
     assert entry.options["budget_month"] == "0"
     await hass.async_block_till_done()
     assert issue(hass, "router") is None
+
+
+@pytest.mark.parametrize("value", ODD, ids=str)
+async def test_options_that_nobody_looked_at_are_no_looser_when_saved(hass: HomeAssistant, value: Any) -> None:
+    entry = await start(hass, {}, SOUND)
+    for name in OPTIONS:
+        stored = {**OPTIONS, "automations": ["automation.night"], name: value}
+        hass.config_entries.async_update_entry(entry, options=stored)
+        await hass.async_block_till_done()
+        if not entry.runtime_data.unreadable:
+            continue
+        before = entry.runtime_data.router.config
+        form = await Dialog.options(hass, entry)
+        assert set(form.errors.values()) == {"unreadable"}, name
+        (section,) = form.errors
+        assert name in {field["name"] for field in form.field(section)["schema"]}
+
+        await form.submit()  # nobody has looked at it
+
+        assert form.step == "create_entry", (name, form.errors)
+        assert entry.runtime_data.router.config == before, name
+        assert not entry.runtime_data.unreadable
+
+
+@pytest.mark.parametrize("value", [5, "u", {"u": 1}, [5], [["u"]]], ids=str)
+@pytest.mark.parametrize("name", ["users", "automations"])
+async def test_who_may_ask_is_everybody_only_where_somebody_says_so(hass: HomeAssistant, name: str, value: Any) -> None:
+    entry = await start(hass, {name: value}, SOUND)
+    stranger = Caller(user_id="u", automation="a")
+
+    form = await Dialog.options(hass, entry)
+    await form.submit()
+    with pytest.raises(RequestFailed):
+        entry.runtime_data.router.plan(asked(caller=stranger))
+
+    form = await Dialog.options(hass, entry)
+    assert not form.errors
+    await form.submit(access={name: []})
+    assert entry.runtime_data.router.plan(asked(caller=stranger)).candidates
+
+
+@pytest.mark.parametrize("value", ODD, ids=str)
+async def test_a_rule_that_nobody_looked_at_is_no_looser_when_saved(hass: HomeAssistant, value: Any) -> None:
+    entry = await start(hass, {}, SOUND)
+    for name in RULE_DATA:
+        data = {**RULE_DATA, "providers": [CLOUD], "pool": None, name: value}
+        if not read_subentry(SUBENTRY_RULE, data).unreadable:
+            continue
+        rule = ConfigSubentry(
+            data=MappingProxyType(data),
+            subentry_id=f"rule_{name}",
+            subentry_type=SUBENTRY_RULE,
+            title=name,
+            unique_id=None,
+        )
+        hass.config_entries.async_add_subentry(entry, rule)
+        await hass.async_block_till_done()
+        (before,) = entry.runtime_data.router.config.rules
+
+        form = await Dialog.alter(hass, entry, rule.subentry_id)
+        await form.submit()
+
+        if form.errors:
+            assert form.errors == {"when": "no_condition"}, "about all requests only where somebody says so"
+        else:
+            assert entry.runtime_data.router.config.rules == (before,), name
+            assert not entry.runtime_data.unreadable
+        hass.config_entries.async_remove_subentry(entry, rule.subentry_id)
+        await hass.async_block_till_done()
+
+
+@pytest.mark.parametrize(
+    ("name", "loosest"),
+    [
+        ("users", frozenset({NOBODY})),
+        ("enabled", False),
+        *((name, 1) for name in ("requests_per_minute", "requests_per_hour", "tokens_per_minute", "concurrent")),
+    ],
+)
+async def test_a_provider_that_nobody_looked_at_is_no_looser_when_saved(
+    hass: HomeAssistant, name: str, loosest: Any
+) -> None:
+    data = {**demo(ATTIC, "Attic", prices=FREE).data, name: {"odd": 1}}
+    entry = await start(hass, {}, subentry(ATTIC, SUBENTRY_PROVIDER, data), SOUND)
+    assert ATTIC not in entry.runtime_data.router.config.providers
+
+    form = await Dialog.change(hass, entry, ATTIC)
+    assert (await form.submit(latency=0)).step == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+    assert issue(hass, ATTIC) is None
+    assert getattr(entry.runtime_data.router.config.providers[ATTIC], name) == loosest
 
 
 async def test_an_entry_that_becomes_unreadable_while_it_runs(hass: HomeAssistant) -> None:

@@ -78,7 +78,7 @@ async def test_every_code_has_a_text_and_every_text_a_code(hass: HomeAssistant, 
     left_out = [LeftOut(target, why, cls=cls) for why in Why for cls in (None, *FailureClass)]
     said += [words.left_out(each) for each in left_out]
     said += [words.text("left_out_of", names="Cloud", text="Switched off")]
-    said += [words.text("person_gone", id="8a1b2c")]
+    said += [words.text("person_gone", id="8a1b2c"), words.text("nobody")]
     said += [sentence(words, kind, data) for kind, data in happenings()]
     rates = PriceSpan(Rates(fresh_in=1, text_out=2, requests=3, pictures=4))
     prices = [None, FREE, *(Prices((rates,), source, "2026-11-21") for source in ("user", LISTED, "A publication"))]

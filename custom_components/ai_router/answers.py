@@ -63,8 +63,8 @@ def attempt_data(attempt: Attempt, names: Names) -> dict[str, Any]:
     }
 
 
-def _bucket(key: BucketKey, names: Names) -> dict[str, str | None]:
-    """Name a limit or a budget: whose it is, what it counts and over which time."""
+def _bucket(key: BucketKey, names: Names, person: str | None) -> dict[str, str | None]:
+    """Name a limit or a budget: whose it is (with the `person`'s name, where it is one's own), what it counts and when."""
     model: str | None = None
     owner: str | None = key.id or None
     if key.scope is Scope.TARGET:
@@ -72,7 +72,7 @@ def _bucket(key: BucketKey, names: Names) -> dict[str, str | None]:
         owner = names(provider_id)
     elif key.scope in (Scope.PROVIDER, Scope.POOL):
         owner = names(key.id)
-    named = {"scope": key.scope.value, "owner": owner, "model": model}
+    named = {"scope": key.scope.value, "owner": owner, "person": person, "model": model}
     return {**named, "unit": key.unit.value, "window": key.window.value}
 
 
@@ -146,14 +146,16 @@ def plan_data(plan: Plan, names: Names, words: Wording, request_id: str) -> dict
     }
 
 
-def refusal_data(error: RequestFailed, exception: HomeAssistantError, names: Names, words: Wording) -> dict[str, Any]:
-    """Describe a refusal for callers who asked to get it as data."""
+def refusal_data(
+    error: RequestFailed, exception: HomeAssistantError, names: Names, words: Wording, person: str | None = None
+) -> dict[str, Any]:
+    """Describe a refusal for callers who asked to get it as data; `person` is whose budget stood in the way, by name."""
     return {
         "error": {
             "code": error.code.value,
             "failure": None if error.failure is None else error.failure.cls.value,
             "message": str(exception),
-            "bucket": None if error.bucket is None else _bucket(error.bucket, names),
+            "bucket": None if error.bucket is None else _bucket(error.bucket, names, person),
             "free_at": None if error.free_at is None else dt_util.utc_from_timestamp(error.free_at).isoformat(),
         },
         "request_id": error.request_id,

@@ -78,7 +78,8 @@ class Clients:
     async def _follow(self, subentry: ConfigSubentry, data: Mapping[str, Any]) -> str | None:
         """Build a client where it has changed; say why the provider's secrets could not be read, if so."""
         kind_id = data[Conf.KIND]
-        mark = f"{fingerprint(data)} {kinds(self._hass).number(kind_id)}"
+        # Some speak to one model otherwise than to another.
+        mark = f"{fingerprint(data, Conf.MODELS)} {kinds(self._hass).number(kind_id)}"
         known = self._built.get(subentry.subentry_id)
         if known is not None and known[0] == mark:
             return None

@@ -41,6 +41,7 @@ from .routing.router import Router
 from .saved_state import SavedState
 from .settings import Stored, retention_days, router_config
 from .storage.ledger import SqliteLedger
+from .storage.metrics import last_failures
 from .storage.schema import LedgerTooNew
 from .tallies import Tallies
 from .trail import Trail, acting_user
@@ -154,10 +155,12 @@ class Hub:
             for past in reversed(await self.ledger.recent(provider_id, _SAMPLES)):
                 sample = Sample(past.started, past.failure is None, past.latency, past.first_token, past.model_id)
                 recent.add_sample(sample)
-                if past.failure is not None:
-                    # A newer version, with the same tables, may know others.
-                    known = FailureClass(past.failure) if past.failure in FailureClass else FailureClass.UNKNOWN
-                    recent.last_failure = (past.started, known, "")
+        # It may be older than those.
+        for provider_id, (started, failure) in (await last_failures(self.ledger.reader)).items():
+            if provider_id in self.router.config.providers:
+                # A newer version, with the same tables, may know others.
+                known = FailureClass(failure) if failure in FailureClass else FailureClass.UNKNOWN
+                self.router.recent(provider_id).last_failure = (started, known, "")
 
     def score(self, request_id: str, value: float) -> bool:
         """Note what a caller thinks of an answer of an experiment, also over a restart; say whether it was one."""

@@ -177,10 +177,14 @@ class Issues:
 
     @callback
     def _stop(self) -> None:
+        """Take away what stands, but for what somebody ignores: deleted, it would be told anew after a reload."""
         self._running = False
         self.reauthentication.stop()
+        known = ir.async_get(self._hub.hass)
         for issue_id in self._shown:
-            ir.async_delete_issue(self._hub.hass, DOMAIN, issue_id)
+            issue = known.async_get_issue(DOMAIN, issue_id)
+            if issue is not None and issue.dismissed_version is None:
+                ir.async_delete_issue(self._hub.hass, DOMAIN, issue_id)
         self._shown.clear()
 
     # --- causes --------------------------------------------------------------------------------------
@@ -290,7 +294,7 @@ class Issues:
                 "name": self._name(key.id) if key.id else self._hub.entry.title,
                 "limit": f"{to_dollars(limit).normalize():f}",
             },
-            {"about": key.id, "window": key.window.value},
+            {"about": key.id, "scope": key.scope.value, "window": key.window.value},
             severity=ir.IssueSeverity.WARNING,
             text=f"{Problem.BUDGET_REACHED}_{key.window}",
         )

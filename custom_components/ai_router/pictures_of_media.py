@@ -37,8 +37,10 @@ def entity_of(media: dict[str, Any]) -> str | None:
 
 
 def media_source(hass: HomeAssistant, media: dict[str, Any]) -> Source:
-    """Return how a picked medium of this house is read."""
+    """Return how a picked medium of this house is read. Raises `ServiceValidationError` for one of anywhere else."""
     content_id: str = media[CONTENT_ID]
+    if not content_id.startswith(_MEDIA):
+        raise mistake("media_not_local", name=_told(content_id))
     name = content_id.rpartition("/")[2] or content_id
     return Source(name, partial(_media, hass, content_id, name))
 
@@ -62,6 +64,12 @@ def file_source(hass: HomeAssistant, place: str, *, local_only: bool) -> Source:
     if local_only and not is_in_the_house(host):
         raise mistake("url_not_local", host=host)
     return Source(host, partial(_download, url))
+
+
+def _told(place: str) -> str:
+    """Return how errors call what cannot be read: a path as it is, of an address only what kind it is of."""
+    kind, found, _ = place.partition("://")
+    return f"{kind}://…" if found else place
 
 
 async def _media(hass: HomeAssistant, content_id: str, name: str) -> bytes:
@@ -90,7 +98,7 @@ def _read_allowed(hass: HomeAssistant, path: Path, place: str) -> bytes:
     with suppress(OSError, RuntimeError, ValueError):
         path = path.resolve(strict=True)
     if not is_allowed_path(hass, path):
-        raise mistake("path_not_allowed", path=place)
+        raise mistake("path_not_allowed", path=_told(place))
     return _read(path, path.name)
 
 

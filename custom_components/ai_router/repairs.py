@@ -49,7 +49,7 @@ class Repair(RepairsFlow):
         """Take what the issue knows."""
         self.about = str(data.get("about", ""))
         self.model_id = str(data.get(MODEL, ""))
-        self.window = str(data.get("window", ""))
+        self.scope, self.window = str(data.get("scope", "")), str(data.get("window", ""))
         self._named: Mapping[str, str] = {}
 
     async def async_step_init(self, _: dict[str, Any] | None = None) -> RepairsFlowResult:
@@ -248,7 +248,7 @@ class BudgetRepair(Repair):
         if not self.about:
             return None
         if (subentry := self.entry().subentries.get(self.about)) is None:
-            raise AbortFlow("provider_removed")
+            raise AbortFlow(f"{self.scope}_removed")
         return subentry
 
     def _bucket(self) -> MoneyBucket:

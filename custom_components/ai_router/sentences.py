@@ -88,7 +88,8 @@ def to_exception(error: RequestFailed, names: _Names, words: Wording) -> HomeAss
     placeholders = {
         "provider": names(last.target.provider_id) if last is not None else "",
         "model": last.target.model_id if last is not None else "",
-        "detail": failure.detail if failure is not None else "",
+        # Servers may end what they say with a full stop; our sentences bring their own.
+        "detail": failure.detail.rstrip(". ") if failure is not None else "",
         "count": str(len(error.attempts)),
         "free_at": "",
         "bucket": words.bucket(error.bucket, names),

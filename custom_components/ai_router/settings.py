@@ -129,12 +129,12 @@ def credential_since(stored: Mapping[str, Any]) -> datetime | None:
         return None
 
 
-def fingerprint(data: Mapping[str, Any]) -> str:
-    """Return a mark that changes whenever a provider must be spoken to in another way.
+def fingerprint(data: Mapping[str, Any], *also: Conf) -> str:
+    """Return a mark that changes whenever a provider must be spoken to in another way, or `also` one of these changes.
 
     A key in the environment is another one when its variable holds another one, after a restart.
     """
-    parts = [data.get(key) for key in (Conf.KIND, Conf.URL, Conf.CREDENTIAL, Conf.SECRETS, Conf.OPTIONS, Conf.MODELS)]
+    parts = [data.get(key) for key in (Conf.KIND, Conf.URL, Conf.CREDENTIAL, Conf.SECRETS, Conf.OPTIONS, *also)]
     parts.append(from_environment(data.get(Conf.CREDENTIAL)))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 

@@ -42,10 +42,12 @@ SHARE_WINDOWS = {"day": Window.DAY, "month": Window.MONTH}
 """The windows of the budgets of one user, or of one label."""
 
 RETENTION_MOST = 36_500
+MOST_URGENT = 1_000
+"""The highest priority of a rule."""
 _MOST = 10_000_000
 _NOTHING = "0"
-_NOWHERE = ""
-"""The id of no pool and no provider: a rule that points there lets nothing through."""
+NOBODY: Final = "0" * 32
+"""The id of no user, no automation and no provider: a list of it alone, unlike an empty one, lets nobody through."""
 
 
 def _as_usual(_: Any) -> Mapping[Conf, Any]:
@@ -124,6 +126,7 @@ _BUDGETS: Final = {
     **{name: Setting(maybe(amount), _strictly({name: _NOTHING})) for name in BUDGET_WINDOWS},
     Conf.BUDGET_ONLY_WARNS: Setting(switch, _strictly({Conf.BUDGET_ONLY_WARNS: False})),
 }
+_ONLY_USERS: Final = Setting(maybe(words), _strictly({Conf.USERS: [NOBODY]}))
 _BOUNDS: Final = {
     Conf.LOCAL_ONLY: Setting(switch, _strictly({Conf.LOCAL_ONLY: True})),
     Conf.MAX_COST: Setting(maybe(amount), _strictly({Conf.MAX_COST: _NOTHING})),
@@ -173,8 +176,8 @@ _OPTIONS: Final[Mapping[Conf, Setting]] = {
     Conf.TIMEOUT: Setting(number(0.001, _MOST)),
     Conf.MAX_TOKENS: Setting(_count),
     Conf.REASONING_TOKENS: Setting(_count),
-    Conf.USERS: Setting(maybe(words), _strictly({Conf.USERS: []})),
-    Conf.AUTOMATIONS: Setting(maybe(words), _strictly({Conf.AUTOMATIONS: []})),
+    Conf.USERS: _ONLY_USERS,
+    Conf.AUTOMATIONS: Setting(maybe(words), _strictly({Conf.AUTOMATIONS: [NOBODY]})),
     **_BOUNDS,
     **_BUDGETS,
     Conf.UNKNOWN_PRICE_HOLD: Setting(maybe(amount), _strictly({Conf.UNKNOWN_PRICE_HOLD: None})),
@@ -208,6 +211,13 @@ _OPTIONS: Final[Mapping[Conf, Setting]] = {
     Conf.DELETE_DATA: Setting(switch),
 }
 
+_CAPS: Final = (
+    Conf.REQUESTS_PER_MINUTE,
+    Conf.REQUESTS_PER_HOUR,
+    Conf.BURST,
+    Conf.TOKENS_PER_MINUTE,
+    Conf.CONCURRENT,
+)
 _kind_options = fields({Conf.LOCAL: switch, **dict.fromkeys((INPUT_PRICE, OUTPUT_PRICE), maybe(amount))})
 
 _PROVIDER: Final[Mapping[Conf, Setting]] = {
@@ -219,12 +229,12 @@ _PROVIDER: Final[Mapping[Conf, Setting]] = {
     Conf.MODELS: Setting(
         list_of(readable_model), _strictly({Conf.MODELS: []}), part=_sound_ones(readable_model), required=True
     ),
-    Conf.ENABLED: Setting(switch),
+    Conf.ENABLED: Setting(switch, _strictly({Conf.ENABLED: False})),
     Conf.PRIORITY: Setting(whole(-_MOST, _MOST)),
     Conf.WEIGHT: Setting(number(0, _MOST)),
-    Conf.USERS: Setting(maybe(words)),
-    **dict.fromkeys((Conf.REQUESTS_PER_MINUTE, Conf.REQUESTS_PER_HOUR, Conf.BURST), Setting(maybe(_count))),
-    **dict.fromkeys((Conf.TOKENS_PER_MINUTE, Conf.CONCURRENT, Conf.ATTEMPTS), Setting(maybe(_count))),
+    Conf.USERS: _ONLY_USERS,
+    **{name: Setting(maybe(_count), _strictly({name: 1})) for name in _CAPS},
+    Conf.ATTEMPTS: Setting(maybe(_count)),
     **dict.fromkeys((Conf.CONNECT_TIMEOUT, Conf.FIRST_TOKEN_TIMEOUT, Conf.IDLE_TIMEOUT), Setting(_seconds)),
     **dict.fromkeys((Conf.TOTAL_TIMEOUT, Conf.RETRY_BASE, Conf.RETRY_LONGEST), Setting(_seconds)),
     **_BUDGETS,
@@ -250,7 +260,7 @@ def _conditions(stored: Any) -> Any:
     return stored
 
 
-_lets_nothing_through = _strictly({Conf.PROVIDERS: [_NOWHERE]})
+_lets_nothing_through = _strictly({Conf.PROVIDERS: [NOBODY]})
 
 _RULE: Final[Mapping[Conf, Setting]] = {
     # Without conditions that can be read it is about every request.
@@ -273,4 +283,19 @@ def read_options(stored: Mapping[str, Any]) -> Settings:
 
 def read_subentry(subentry_type: str, stored: Mapping[str, Any]) -> Settings:
     """Read a provider, a pool or a rule."""
-    return _read_all(_OF_TYPE[subentry_type], stored)
+    settings = _read_all(_OF_TYPE[subentry_type], stored)
+    return _leading_nowhere(settings) if subentry_type == SUBENTRY_RULE else settings
+
+
+def _leading_nowhere(rule: Settings) -> Settings:
+    """Let nothing through a rule that would lead somewhere, where nobody knows what it is about or how urgent it is.
+
+    It might lead away from where a stricter one does. One that only tightens does so all the same.
+    """
+    doubtful = {Conf.WHEN, Conf.PRIORITY}.intersection(rule.unreadable)
+    if not doubtful or not (rule.safe.get(Conf.POOL) or rule.safe.get(Conf.PROVIDERS)):
+        return rule
+    strict: dict[str, Any] = {Conf.PROVIDERS.value: [NOBODY]}
+    if Conf.PRIORITY in doubtful:
+        strict[Conf.PRIORITY.value] = MOST_URGENT
+    return Settings({**rule.safe, **strict}, {**rule.shown, **strict}, rule.unreadable)

@@ -28,6 +28,7 @@ from .calling import asked, call
 
 POOL, RULE = "01POOL", "01RULE"
 QUICK = {"latency": 0}
+WORD = {"type": "string"}
 DEAD = {"latency": 0, "success_rate": 0.0}
 
 
@@ -192,6 +193,27 @@ async def test_the_shape_is_sent_as_a_schema(hass: HomeAssistant, entry: MockCon
         "required": ["package"],
         "additionalProperties": False,
     }
+
+
+@pytest.mark.parametrize(("multiple", "shape"), [(False, WORD), (True, {"type": "array", "items": WORD})])
+async def test_a_free_choice_that_names_no_word_takes_any(
+    hass: HomeAssistant, entry: MockConfigEntry, multiple: bool, shape: dict[str, Any]
+) -> None:
+    choice = {"select": {"options": [], "custom_value": True, "multiple": multiple}}
+
+    request = await asked(hass, entry, on_error="return", structure={"word": {"selector": choice}})
+
+    assert request.structure is not None
+    assert request.structure.schema["properties"] == {"word": shape}
+
+
+async def test_a_shape_may_have_hundreds_of_fields(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    fields = {f"field_{number}": {"selector": {"text": {}}} for number in range(500)}
+
+    request = await asked(hass, entry, on_error="return", structure=fields)
+
+    assert request.structure is not None
+    assert request.structure.schema["properties"].keys() == fields.keys()
 
 
 async def test_what_is_taken_instead_of_a_failure(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

@@ -310,13 +310,33 @@ async def test_local_media_are_sent_along(hass: HomeAssistant) -> None:
         "media-source://media_source/local/dog.jpg",
         "media-source://media_source/local/../door.jpg",
         "media-source://nobody/x",
-        "nonsense",
     ],
 )
 async def test_media_that_are_not_there(hass: HomeAssistant, content_id: str) -> None:
     returned = await call(hass, "process", prompt="What is it?", media=[medium(content_id)], on_error="return")
 
     assert returned["error"]["code"] == "picture_failed"
+
+
+@pytest.mark.usefixtures("entry", "library")
+@pytest.mark.parametrize(
+    ("field", "place", "named"),
+    [
+        ("media", "nonsense", "nonsense"),
+        ("media", "http://user:sesame@10.0.0.1/door.jpg?key=sesame", "http://…"),
+        ("files", "ftp://user:sesame@10.0.0.1/door.jpg", "ftp://…"),
+    ],
+)
+async def test_what_is_of_nowhere_is_told_without_its_address(
+    hass: HomeAssistant, field: str, place: str, named: str
+) -> None:
+    data = {field: [medium(place) if field == "media" else place]}
+
+    returned = await call(hass, "process", prompt="What is it?", on_error="return", **data)
+
+    assert returned["error"]["code"] == {"media": "media_not_local", "files": "path_not_allowed"}[field]
+    assert named in returned["error"]["message"]
+    assert "sesame" not in str(returned)
 
 
 class Elsewhere(MediaSource):

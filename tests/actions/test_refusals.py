@@ -29,8 +29,8 @@ async def refused(hass: HomeAssistant, user: MockUser | None = None, **data: Any
     return dict(reply["error"])
 
 
-def bucket(scope: str, owner: str | None, unit: str, window: str, model: str | None = None) -> dict[str, str | None]:
-    return {"scope": scope, "owner": owner, "model": model, "unit": unit, "window": window}
+def bucket(scope: str, owner: str | None, unit: str, window: str, person: str | None = None) -> dict[str, str | None]:
+    return {"scope": scope, "owner": owner, "person": person, "model": None, "unit": unit, "window": window}
 
 
 DAY = {"budget_day": "0.05"}
@@ -92,13 +92,14 @@ async def test_a_budget_of_ones_own(
 ) -> None:
     await hass.config.async_set_time_zone("UTC")
     freezer.move_to(NOW)
+    hass_read_only_user.name = "Ann"
     own = {hass_read_only_user.id: {"day": "0.05"}}
     await move_in(hass, freezer, demo(CLOUD, "Cloud", options=QUICK), user_budgets=own, max_tokens=6)
     await call(hass, "process", user=hass_read_only_user, prompt="Hi")
 
     error = await refused(hass, hass_read_only_user)
 
-    assert error["bucket"] == bucket("user", hass_read_only_user.id, "money", "day")
+    assert error["bucket"] == bucket("user", hass_read_only_user.id, "money", "day", person="Ann")
     assert "the budget per day of the person who asks" in error["message"]
     assert (await call(hass, "process", prompt="Hi"))["provider"] == "Cloud"
 

@@ -103,6 +103,23 @@ async def test_metrics_of_a_day(hass: HomeAssistant, freezer: FrozenDateTimeFact
     assert to_the_end["timeline"] == found["timeline"]
 
 
+async def test_metrics_of_one_provider_or_model_alone(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    await move_in(hass, freezer, demo(ATTIC, "Attic", options=QUICK, priority=5), demo(CLOUD, "Cloud", options=QUICK))
+    for provider in ("Attic", "Cloud"):
+        for _ in range(6):
+            await call(hass, "process", prompt="Hi", provider=provider)
+
+    async def seen(**only: str) -> list[set[str]]:
+        found = await call(hass, "get_metrics", interval=60, **only)
+        assert sum(piece["attempts"] for piece in found["timeline"]) == sum(row["attempts"] for row in found["rows"])
+        return [{row["provider"] for row in found[name]} for name in ("rows", "fastest", "most_reliable")]
+
+    assert await seen() == [{"Attic", "Cloud"}] * 3
+    assert await seen(provider="Cloud") == [{"Cloud"}] * 3
+    assert await seen(model="demo-chat") == [{"Attic", "Cloud"}] * 3
+    assert await seen(model="nobody") == [set()] * 3
+
+
 async def test_without_an_entry_the_actions_say_so(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await move_in(hass, freezer)
     assert await hass.config_entries.async_unload(entry.entry_id)

@@ -130,6 +130,28 @@ async def test_an_answer_tells_who_failed_before(tab: Tab, house: House) -> None
     await expect(answer.locator(".why")).to_contain_text("Broken failed before: Server error")
 
 
+async def test_a_row_tells_what_is_used_of_each_limit_there_is(tab: Tab, house: House) -> None:
+    free = {"latency": 0, "input_price": 0, "output_price": 0, "priority": 0}
+    await house.add_provider("demo", name="Words", tokens_per_minute=12_000, **free)
+    await house.add_provider("demo", name="Both", tokens_per_minute=5_000, requests_per_minute=5, **free)
+    await house.add_provider("demo", name="Boundless", **free)
+    card = await tab.open()
+    rates = {
+        name: card.locator(".providers li", has_text=name).locator(".rate") for name in ("Words", "Both", "Boundless")
+    }
+
+    await expect(rates["Words"]).to_contain_text("0 of 12K tokens")
+    await expect(rates["Words"].get_by_role("meter")).to_have_count(1)
+    await expect(rates["Both"].locator(".number")).to_have_text(["0 of 5", "0 of 5K tokens"])
+    await expect(rates["Boundless"].locator(".number")).to_have_text(["0"])
+
+    await house.process(prompt="one two three", provider="Both")
+
+    await expect(rates["Both"].locator(".number")).to_have_text(["1 of 5", re.compile(r"^[1-9]\d? of 5K tokens$")])
+    await expect(rates["Both"].get_by_role("meter")).to_have_count(2)
+    await remove(house, "Words", "Both", "Boundless")
+
+
 async def test_who_is_ill_comes_first_and_says_why(tab: Tab, house: House) -> None:
     async with fake("ollama") as server:
         await house.add_provider("ollama", name="Cellar", url=server.url, priority=1)

@@ -157,7 +157,7 @@ async def test_a_price_that_is_not_known_is_entered(walk: Walk, house: House) ->
     await walk.form("price-empty", "Price of input")
     await expect(walk.box("Price of input")).to_have_value("")  # nothing is free by a click
     await walk.press("Submit")
-    await walk.form("price-missing", "Enter both prices")
+    await walk.form("price-missing", "Enter each price. Only 0 is free.")
     await walk.close()
     await mend(walk, title, "price_unknown", "counted with a fixed amount", **fields)
     reply = await house.process(prompt="Hello", provider=LIBRARY)

@@ -83,6 +83,17 @@ async def test_a_variable_may_be_written_in_capitals(
     assert stored(entry, "Cloud")["credential"] == "env:CLOUD_KEY"
 
 
+@pytest.mark.parametrize(("length", "error"), [(8_000, "invalid_auth"), (8_001, "key_malformed")])
+async def test_what_is_too_long_for_a_header_is_no_key(
+    hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI, length: int, error: str
+) -> None:
+    dialog = await Dialog.add(hass, entry, "openai_compatible")
+    await dialog.submit(name="Cloud", url=server.url, api_key="k" * length)
+
+    assert dialog.errors == {"api_key": error}
+    assert bool(server.requests) is (error == "invalid_auth")
+
+
 async def test_a_variable_that_holds_no_key(
     hass: HomeAssistant, entry: MockConfigEntry, server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

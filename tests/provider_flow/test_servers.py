@@ -32,7 +32,8 @@ async def test_an_ollama_is_added(hass: HomeAssistant, entry: MockConfigEntry, o
     chat = [fake_ollama.CHAT_MODEL, fake_ollama.VISION_MODEL, fake_ollama.CLOUD_MODEL]
     assert (dialog.step, dialog.options_of("models")) == ("models", [*chat, fake_ollama.EMBEDDER])
     # What runs in a cloud is not added unasked.
-    assert dialog.shown == {"models": chat[:2], "limits": UNLIMITED, "patience": {}}
+    # Nor is it sent more than it answers.
+    assert dialog.shown == {"models": chat[:2], "limits": UNLIMITED | {"concurrent": 2}, "patience": {}}
     assert [field["name"] for field in dialog.fields] == ["models", "limits", "patience"]
 
     await dialog.submit(models=[fake_ollama.VISION_MODEL, fake_ollama.CLOUD_MODEL, "fresh:1b", " ", "fresh:1b"])
@@ -44,6 +45,7 @@ async def test_an_ollama_is_added(hass: HomeAssistant, entry: MockConfigEntry, o
         "options": {"local": False},
         "models": [],
         **STORED_UNLIMITED,
+        "concurrent": 2,
     }
     config = hub.router.config.providers[provider_id(entry, "Ollama")]
     # What runs in a cloud is not local, and neither is what the server says nothing about.
@@ -196,3 +198,4 @@ async def test_an_account_is_not_mistaken_for_a_key(hass: HomeAssistant, entry: 
     await server.stop()
 
     assert stored(entry, "Cloudflare")["options"] == {"account_id": ACCOUNT}
+    assert stored(entry, "Cloudflare")["requests_per_minute"] == 300

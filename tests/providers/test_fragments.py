@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from urllib.parse import quote
 
 import pytest
@@ -87,3 +88,17 @@ def test_short_pieces_are_words() -> None:
 
 def test_nothing_is_kept_of_no_secrets() -> None:
     assert Fragments(()).mask("a text of some length", "***") == "a text of some length"
+
+
+def test_a_long_secret_takes_little_memory() -> None:
+    secrets = [f"{number}-{LONG}" for number in range(5)]
+    tracemalloc.start()
+    try:
+        redactor = Redactor()
+        redactor.add("attic", secrets)
+        redactor.redact("a text")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # All spellings together have five times as many characters.
+    assert kept < 150 * sum(map(len, secrets))

@@ -2,7 +2,7 @@
 
 import asyncio
 from itertools import pairwise
-from typing import Any
+from typing import Any, override
 
 import pytest
 
@@ -11,7 +11,14 @@ from custom_components.ai_router.providers.provider import ProviderSetup
 from custom_components.ai_router.routing.benches import Bench
 from custom_components.ai_router.routing.breaker import BreakerState
 from custom_components.ai_router.routing.call import Finish
-from custom_components.ai_router.routing.failures import Billed, Failure, FailureClass, FailureScope, Phase
+from custom_components.ai_router.routing.failures import (
+    AttemptFailed,
+    Billed,
+    Failure,
+    FailureClass,
+    FailureScope,
+    Phase,
+)
 from custom_components.ai_router.routing.health import (
     DEFAULT_HEALTH,
     Checked,
@@ -299,6 +306,35 @@ def test_a_check_that_waits_for_its_turn_is_not_sent_once_everything_is_local() 
         home.configure(*providers, local_only=True)
         await asyncio.gather(*checks)
         assert [len(client.checks) for client in clients] == [1, 1, 1, 1, 0, 0]
+
+    run(main)
+
+
+class Stubborn(ScriptedProvider):
+    """Makes a failure out of a check that is cancelled, as a provider of somebody else's may."""
+
+    @override
+    async def probe(self) -> None:
+        try:
+            await super().probe()
+        except asyncio.CancelledError:
+            raise AttemptFailed(DEAD) from None
+
+
+@pytest.mark.parametrize("successor", [True, False])
+def test_what_a_check_finds_of_who_is_gone_is_not_held_against_his_successor(successor: bool) -> None:
+    async def main(clock: LoopClock) -> None:
+        home = Home(clock, provider("a", Stubborn(check_seconds=9.0)), provider("b", ScriptedProvider()))
+        home.router.watch_health()
+        waiting = asyncio.create_task(home.router.check("a"))
+        await asyncio.sleep(1)
+        stays = [provider("a", ScriptedProvider())] if successor else []
+        home.configure(*stays, provider("b", ScriptedProvider()))
+        assert await waiting == DEAD
+        if successor:
+            assert home.router.health("a").level is Level.UNKNOWN
+        assert changes(home) == []
+        await home.router.close(0)
 
     run(main)
 

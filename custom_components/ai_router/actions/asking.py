@@ -13,7 +13,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError,
 from homeassistant.helpers import config_validation as cv
 
 from ..answers import refusal_data
-from ..callers import caller_of, loaded, pool_or_all, provider_id
+from ..callers import caller_of, loaded, pool_or_all, provider_id, user_names
 from ..const import CURRENCY, DOMAIN, MOST_DOLLARS
 from ..hub import Hub
 from ..lasting import area_of, lasting_id
@@ -24,6 +24,7 @@ from ..routing.model import Image, Message, Op, Role, Sampling, Text
 from ..routing.money import to_picodollars
 from ..routing.refusals import RequestFailed
 from ..routing.request import Bounds, CacheMode, Degrade, Pins, Priority, Request
+from ..routing.tickets import Scope
 from ..sentences import to_exception
 from ..settings import picture_size
 from ..stored_models import CAPABILITIES
@@ -139,7 +140,7 @@ async def returned(hub: Hub, wish: str, answer: Awaitable[dict[str, Any]]) -> di
     except RequestFailed as err:
         exception = to_exception(err, hub.name_of, hub.wording)
         if wish == OnError.RETURN:
-            return refusal_data(err, exception, hub.name_of, hub.wording)
+            return refusal_data(err, exception, hub.name_of, hub.wording, await _person(hub, err))
         raise exception from err
     except Unauthorized:
         raise
@@ -147,6 +148,13 @@ async def returned(hub: Hub, wish: str, answer: Awaitable[dict[str, Any]]) -> di
         if wish == OnError.RETURN:
             return _unsent(err)
         raise
+
+
+async def _person(hub: Hub, error: RequestFailed) -> str | None:
+    """Return the name of whose own budget stood in the way, if one did and he is known."""
+    if error.bucket is None or error.bucket.scope is not Scope.USER:
+        return None
+    return (await user_names(hub.hass)).get(error.bucket.id)
 
 
 async def answered(

@@ -69,8 +69,9 @@ async def _async_get_metrics(call: ServiceCall) -> ServiceResponse:
     reader = hub.ledger.reader
     try:
         await hub.ledger.flush()
-        found = await metrics.quality(reader, *days, tuple(_DIMENSIONS[name] for name in data[BY]))
-        targets = await metrics.quality(reader, *days, ("provider_id", "model_id"))
+        by = tuple(_DIMENSIONS[name] for name in data[BY])
+        found = await metrics.quality(reader, *days, by, provider, model)
+        targets = await metrics.quality(reader, *days, ("provider_id", "model_id"), provider, model)
         errors = await metrics.errors(reader, *days, provider, model)
         timeline = await _timeline(hub, days, data[INTERVAL] * 60, provider, model) if INTERVAL in data else None
     except LedgerUnavailable as err:

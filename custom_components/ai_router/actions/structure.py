@@ -19,7 +19,9 @@ _FIELD = vol.Schema(
         vol.Required(CONF_SELECTOR): selector.validate_selector,
     }
 )
-_FIELDS = vol.All(vol.Schema({str: _FIELD}), vol.Length(min=1, max=100))
+# Making the schema of twice as many would hold the event loop up for 20 ms.
+_MOST_FIELDS = 500
+_FIELDS = vol.All(vol.Schema({str: _FIELD}), vol.Length(min=1, max=_MOST_FIELDS))
 
 
 def structure(value: Any) -> Structure:
@@ -32,11 +34,19 @@ def structure(value: Any) -> Structure:
         for name, field in fields.items()
     }
     schema = probatio.Schema(markers, extra=probatio.PREVENT_EXTRA)
-    described = probatio.to_openapi(schema, custom_serializer=llm.selector_serializer)
+    described = probatio.to_openapi(schema, custom_serializer=_described)
     if _has_no_answer(described):
         raise vol.Invalid("a select without options: no answer can be one of them")
     # Words out of YAML know which line they stood in: to JSON writers that are in a hurry they are no strings.
     return Structure(_NAME, json.loads(json.dumps(described)))
+
+
+def _described(each: Any) -> Any:
+    """Describe a selector as Home Assistant does, but a free choice that names no word as any word instead of none."""
+    if isinstance(each, selector.SelectSelector) and each.config["custom_value"] and not each.config["options"]:
+        word = {"type": "string"}
+        return {"type": "array", "items": word} if each.config["multiple"] else word
+    return llm.selector_serializer(each)
 
 
 def _has_no_answer(described: Any) -> bool:

@@ -15,7 +15,8 @@ from ..routing.ports import CoreEvent, RequestEnded
 from .overview import NOT_SET_UP, overview
 from .recent_requests import RecentRequests
 
-_PUSH_SECONDS = 2.0
+# Half of what a card may be behind: a request that ends just after a push has its way to the page still before it.
+_PUSH_SECONDS = 1.0
 _MOST_VIEWERS = 500
 
 
@@ -101,7 +102,7 @@ class Feed:
 
     @callback
     def push_soon(self) -> None:
-        """Push what has changed now, or two seconds after the last push."""
+        """Push what has changed now, or a second after the last push."""
         self._push_in(0.0)
 
     def _push_in(self, wait: float) -> None:

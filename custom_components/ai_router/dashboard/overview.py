@@ -92,6 +92,8 @@ def _status(hub: Hub, config: ProviderConfig, status: ProviderStatus) -> dict[st
         "breaker": status.breaker.value,
         "requests_per_minute": status.requests_per_minute,
         "requests_limit": status.requests_limit,
+        "tokens_per_minute": status.tokens_per_minute,
+        "tokens_limit": status.tokens_limit,
         "under_way": status.under_way,
         "latency": status.latency,
         "success_rate": status.success_rate,

@@ -3,7 +3,7 @@
 Browsers send every number as a float: amounts of money are stored as decimal text, whole numbers as integers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from homeassistant.helpers.selector import (
 )
 
 from ..const import MOST_DOLLARS, Conf
+from ..stored_settings import NOBODY
 from ..wording import Wording
 
 _BUDGETS = (Conf.BUDGET_DAY, Conf.BUDGET_WEEK, Conf.BUDGET_MONTH, Conf.BUDGET_TOTAL)
@@ -84,7 +85,13 @@ async def household(hass: HomeAssistant, *also: str) -> dict[str, str]:
     users = await hass.auth.async_get_users()
     people = {user.id: user.name or user.id for user in users if user.is_active and not user.system_generated}
     wording = Wording(hass)
-    return {**{each: wording.text("person_gone", id=each[:6]) for each in also}, **people}
+    gone = {each: wording.text("person_gone", id=each[:6]) for each in also}
+    return {**gone, **nobody(wording, also), **people}
+
+
+def nobody(wording: Wording, stored: Iterable[str]) -> dict[str, str]:
+    """Return the name of what stands in a list that could not be read, if it does: who keeps it keeps the list shut."""
+    return {NOBODY: wording.text("nobody")} if NOBODY in stored else {}
 
 
 def folded(fields: Mapping[vol.Marker, Any], *, shut: bool = True) -> section:

@@ -7,7 +7,7 @@ from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from ..stored_settings import read_options
 from .fields import household
 from .option_presets import PRESETS, with_preset
-from .options_forms import named_users, options_form, options_to_show, options_to_store
+from .options_forms import named_users, options_form, options_to_show, options_to_store, part_of
 from .provider_check import FieldProblem
 
 _SETTINGS = "settings"
@@ -49,7 +49,8 @@ class RouterOptionsFlow(OptionsFlow):
         if entry is None:
             return self.async_abort(reason="entry_removed")
         errors: dict[str, str] = {}
-        stored = read_options(entry.options).shown
+        settings = read_options(entry.options)
+        stored = settings.shown
         shown = options_to_show(self.hass, stored)
         if user_input is not None:
             shown = user_input
@@ -57,8 +58,10 @@ class RouterOptionsFlow(OptionsFlow):
                 return self.async_create_entry(data=options_to_store(self.hass, user_input, stored))
             except FieldProblem as problem:
                 errors[problem.field] = problem.error
-        elif self._preset is not None:
-            shown = with_preset(shown, self._preset)
+        else:
+            errors = dict.fromkeys(map(part_of, settings.unreadable), "unreadable")
+            if self._preset is not None:
+                shown = with_preset(shown, self._preset)
         form = options_form(await household(self.hass, *named_users(stored)), stored)
         return self.async_show_form(
             step_id=_SETTINGS, data_schema=self.add_suggested_values_to_schema(form, shown), errors=errors

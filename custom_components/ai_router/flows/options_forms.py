@@ -37,6 +37,7 @@ from ..settings import (
     DEFAULT_UNKNOWN_PRICE_HOLD,
     MEGABYTE,
 )
+from ..stored_settings import RETENTION_MOST
 from .fields import (
     BUDGET_KEYS,
     budget_fields,
@@ -116,6 +117,16 @@ _STORED_BY_FORM: Final = frozenset(
     }
 )
 
+
+def part_of(option: str) -> str:
+    """Return the section that shows an option."""
+    if option in SHARE_KEYS:
+        return SHARES
+    if option in (Conf.USERS, Conf.AUTOMATIONS):
+        return ACCESS
+    return next((part for part, keys in _PLAIN.items() if option in keys), MONEY)
+
+
 # --- fields ----------------------------------------------------------------------------------------
 
 
@@ -147,7 +158,7 @@ def options_form(people: Mapping[str, str], stored: Mapping[str, Any]) -> vol.Sc
         Conf.BREAKER_MODELS: whole(1, 100),
         Conf.BREAKER_SECONDS: whole(1, 3_600, "s"),
         Conf.BREAKER_LONGEST: whole(1, 86_400, "s"),
-        Conf.RETENTION_DAYS: whole(1, 3_650, "d"),
+        Conf.RETENTION_DAYS: whole(1, RETENTION_MOST, "d"),
         Conf.PICTURE_SIZE: whole(256, 4_096, "px"),
     }
     # Emptied, a choice or a switch would say nothing: they have a default, numbers a usual value.

@@ -4,8 +4,9 @@ from typing import Any
 
 from homeassistant.config_entries import SubentryFlowResult
 
-from ..const import SUBENTRY_RULE
-from .fields import household
+from ..const import SUBENTRY_RULE, Conf
+from ..wording import Wording
+from .fields import household, nobody
 from .provider_check import FieldProblem
 from .rule_forms import rule_form, rule_to_show, rule_to_store, stored_users
 from .subentry import NamedFlow
@@ -35,7 +36,8 @@ class RuleFlow(NamedFlow):
                 errors[problem.field] = problem.error
         elif self.own_id is not None:
             self.shown = rule_to_show(self.hass, entry, self._get_reconfigure_subentry().title, self.stored)
-        form = rule_form(entry, await household(self.hass, *stored_users(self.stored)))
+        people = await household(self.hass, *stored_users(self.stored))
+        form = rule_form(entry, people, nobody(Wording(self.hass), self.stored.get(Conf.PROVIDERS, ())))
         return self.async_show_form(
             step_id=step,
             data_schema=self.add_suggested_values_to_schema(form, self.shown),

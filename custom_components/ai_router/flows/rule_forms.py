@@ -26,6 +26,7 @@ from ..const import SUBENTRY_PROVIDER, Conf
 from ..lasting import entity_now, lasting_id
 from ..routing.model import Op
 from ..stored_conditions import ALWAYS, SIZES, TIMES
+from ..stored_settings import MOST_URGENT, NOBODY
 from .fields import choices, decimal_text, dollars, folded, named, whole
 from .pool_forms import pool_names
 from .provider_check import NAME, FieldProblem
@@ -46,8 +47,8 @@ def _provider_names(entry: ConfigEntry[Any]) -> dict[str, str]:
     return {each.subentry_id: each.title for each in entry.get_subentries_of_type(SUBENTRY_PROVIDER)}
 
 
-def rule_form(entry: ConfigEntry[Any], people: Mapping[str, str]) -> vol.Schema:
-    """Ask for everything about a rule."""
+def rule_form(entry: ConfigEntry[Any], people: Mapping[str, str], nobody: Mapping[str, str]) -> vol.Schema:
+    """Ask for everything about a rule; `nobody` is what stands for providers that could not be read, if it does."""
     entities = EntitySelector(EntitySelectorConfig(multiple=True))
     words = SelectSelectorConfig(options=[], multiple=True, custom_value=True, mode=SelectSelectorMode.DROPDOWN)
     automations = EntitySelectorConfig(domain="automation", multiple=True)
@@ -66,7 +67,7 @@ def rule_form(entry: ConfigEntry[Any], people: Mapping[str, str]) -> vol.Schema:
     }
     then: dict[vol.Marker, Any] = {
         vol.Optional(Conf.POOL.value): named(pool_names(entry)),
-        vol.Optional(Conf.PROVIDERS.value): named(_provider_names(entry), several=True),
+        vol.Optional(Conf.PROVIDERS.value): named({**nobody, **_provider_names(entry)}, several=True),
         vol.Optional(Conf.LOCAL_ONLY.value, default=False): BooleanSelector(),
         vol.Optional(Conf.MAX_COST.value): dollars(),
         vol.Optional(Conf.TIMEOUT.value): whole(1, _LONGEST, "s"),
@@ -76,7 +77,7 @@ def rule_form(entry: ConfigEntry[Any], people: Mapping[str, str]) -> vol.Schema:
         {
             vol.Required(NAME): TextSelector(),
             vol.Optional(Conf.ENABLED.value, default=True): BooleanSelector(),
-            vol.Optional(Conf.PRIORITY.value, default=0): whole(0, 1_000),
+            vol.Optional(Conf.PRIORITY.value, default=0): whole(0, MOST_URGENT),
             vol.Required(WHEN): folded(when, shut=False),
             vol.Required(THEN): folded(then, shut=False),
         }
@@ -145,7 +146,8 @@ def rule_to_show(hass: HomeAssistant, entry: ConfigEntry[Any], name: str, stored
     then |= {key.value: stored[key] for key in (Conf.TIMEOUT, Conf.MAX_TOKENS) if stored.get(key) is not None}
     if stored.get(Conf.POOL) in pool_names(entry):
         then[Conf.POOL.value] = stored[Conf.POOL]
-    if providers := [each for each in stored.get(Conf.PROVIDERS, ()) if each in _provider_names(entry)]:
+    there = {NOBODY, *_provider_names(entry)}
+    if providers := [each for each in stored.get(Conf.PROVIDERS, ()) if each in there]:
         then[Conf.PROVIDERS.value] = providers
     if stored.get(Conf.MAX_COST) is not None:
         then[Conf.MAX_COST.value] = float(stored[Conf.MAX_COST])

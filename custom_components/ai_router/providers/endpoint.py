@@ -33,6 +33,8 @@ class InvalidEndpoint(ValueError):
         self.code = code
 
 
+# Keys have up to a few hundred characters, tokens of gateways up to a few thousand. Servers take no longer line.
+_LONGEST_KEY = 8_000
 _HOUSE_NAMES = ("localhost", "local", "lan", "home", "internal", "home.arpa")
 _METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.goog"})
 # Addresses of cloud metadata services outside the link-local range: Alibaba, Oracle, AWS over IPv6.
@@ -132,6 +134,6 @@ def base_url(text: str, *, root: str = "", endings: tuple[str, ...] = (), key: s
 def checked_key(key: str | None) -> str | None:
     """Return a key as it may stand in a header, None for an empty one. Raises `InvalidEndpoint`."""
     key = (key or "").strip()
-    if any(character.isspace() or not character.isprintable() for character in key):
+    if len(key) > _LONGEST_KEY or any(character.isspace() or not character.isprintable() for character in key):
         raise InvalidEndpoint(EndpointProblem.KEY_MALFORMED)
     return key or None

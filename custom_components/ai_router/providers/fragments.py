@@ -1,10 +1,10 @@
 """Finds pieces of secrets in a text: a server, or a limit on the way, may have cut off what stands around them.
 
-Every common substring of at least `SHORTEST` characters is found. Of each secret the grams at every second place are
-kept, and of a text those at every third place are looked up. A piece that long has seven grams in a row; as two and
-three have no common divisor, one of any six is at both kinds of place, wherever the secret was cut. Where one is met,
-the piece is extended to both sides as far as text and secret agree. (The anchors of the rsync algorithm, Tridgell and
-Mackerras 1996, with the grams themselves for checksums.) Small and capital letters are the same.
+Every common substring of at least `SHORTEST` characters is found. Of each secret the grams at every seventh place are
+kept, and every gram of a text is looked up: a piece that long has seven in a row, so one of them is kept, wherever the
+secret was cut. From there the piece is extended to both sides as far as text and secret agree. (The anchors of the
+rsync algorithm, Tridgell and Mackerras 1996, with the grams themselves for checksums.) Small and capital letters are
+the same.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,8 @@ SHORTEST: Final = 12
 """Characters: shorter pieces are ordinary words, and give nothing of a key away."""
 
 _GRAM = 6
-_SECRET_STEP, _TEXT_STEP = 2, 3  # their product is at most SHORTEST - _GRAM + 1
+# All grams of a secret, in all its spellings, would take a thousand times its memory.
+_STEP = SHORTEST - _GRAM + 1
 # The same gram in other spellings, or in a secret that repeats itself.
 _PLACES = 4
 
@@ -26,7 +27,7 @@ class Fragments:
         """Take the secrets as they may be spelled."""
         self._places: dict[str, tuple[tuple[str, int], ...]] = {}
         for form in {form.lower() for form in forms}:
-            for place in range(0, len(form) - _GRAM + 1, _SECRET_STEP) if len(form) >= SHORTEST else ():
+            for place in range(0, len(form) - _GRAM + 1, _STEP) if len(form) >= SHORTEST else ():
                 gram = form[place : place + _GRAM]
                 known = self._places.get(gram, ())
                 if len(known) < _PLACES:
@@ -42,7 +43,7 @@ class Fragments:
             lower = text
         kept: list[str] = []
         done = 0
-        for at in range(0, len(text) - _GRAM + 1, _TEXT_STEP):
+        for at in range(len(text) - _GRAM + 1):
             found = places.get(lower[at : at + _GRAM])
             if found is None or at < done:
                 continue

@@ -87,6 +87,8 @@ KINDS: dict[str, Kind] = {
             default_url="http://localhost:11434",
             local_choice=True,
             max_edge=1_280,
+            # It answers one at a time unless it is told otherwise (OLLAMA_NUM_PARALLEL); one may stand behind that.
+            limits={"concurrent": 2},
         ),
         Kind("openai_compatible", OpenAICompatible, Need.REQUIRED, Need.OPTIONAL, local_choice=True, extras=True),
         Kind(
@@ -97,6 +99,8 @@ KINDS: dict[str, Kind] = {
             default_url=CLOUDFLARE_URL,
             asks=("account_id",),
             max_edge=1_280,
+            # What every account may ask for texts, by Cloudflare's documentation. Clouds above tell theirs themselves.
+            limits={"requests_per_minute": 300},
         ),
         Kind("demo", Demo, Need.NONE, Need.NONE, local_choice=True),
     )

@@ -137,6 +137,12 @@ class Benches:
         self._unable = {target: what for target, what in self._unable.items() if target.provider_id != provider_id}
         return ended
 
+    def mend_model(self, target: Target) -> bool:
+        """End what is known of one model alone; say whether it was set aside."""
+        self._blind.pop(target, None)
+        self._unable.pop(target, None)
+        return self._benches.pop((target.provider_id, target.model_id), None) is not None
+
     def end(self, key: BenchKey) -> None:
         """End one bench."""
         self._benches.pop(key, None)

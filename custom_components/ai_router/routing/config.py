@@ -1,9 +1,9 @@
 """What the household has set, as the core sees it: plain values, compared to find what changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, time, tzinfo
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from .breaker import DEFAULT_BREAKER, BreakerSettings
 from .budgets import AtCap, Budget
@@ -56,6 +56,11 @@ class ProviderConfig:
     credential: str = ""
     least_picture: LeastTokens | None = field(default=None, repr=False)
     picture_tokens: PictureTokens | None = field(default=None, repr=False)
+
+    def changed_models(self, before: Self) -> frozenset[str]:
+        """Return the ids of the models that are not what they were, apart from what they cost, or are gone or new."""
+        now, then = ({replace(model, prices=None) for model in each.models} for each in (self, before))
+        return frozenset(model.id for model in now ^ then)
 
 
 class WaitingProvider(NamedTuple):

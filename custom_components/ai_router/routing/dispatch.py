@@ -165,13 +165,12 @@ class Dispatcher:
             refused = self._admission.refusal(offer.claim)
             if refused is not None and refused.bucket is not None:
                 why = Why.OVER_BUDGET if refused.bucket.unit is Unit.MONEY else Why.LIMITED
-                draft.left_out.append(LeftOut(offer.lane.target, why, refused.free_at, refused.bucket))
+                draft.leave_out(LeftOut(offer.lane.target, why, refused.free_at, refused.bucket))
 
     def _tell_used_up(self, draft: Draft) -> None:
         """Tell of the budgets that kept a target from a request which is sent, not only planned."""
-        for left_out in draft.left_out:
-            if left_out.why is Why.OVER_BUDGET and left_out.bucket is not None:
-                self._admission.budgets.turn_away(left_out.bucket)
+        for key in draft.short:
+            self._admission.budgets.turn_away(key)
 
     def _worth_waiting(self, refused: Refused, left: float) -> float | None:
         """Return how long to wait in line (seconds); None where it is not worth it.

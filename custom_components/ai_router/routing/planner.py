@@ -22,7 +22,7 @@ from .request import Bounds, Request
 from .rules import Rules
 from .strategies import Choice, Senses, Strategies
 from .strategies.fixed import PriorityStrategy
-from .tickets import Scope
+from .tickets import BucketKey, Scope
 from .usual import Usual
 
 _PROBING, _STRATEGY_GONE = Reason(Because.PROBING), Reason(Because.STRATEGY_GONE)
@@ -30,7 +30,10 @@ _PROBING, _STRATEGY_GONE = Reason(Because.PROBING), Reason(Because.STRATEGY_GONE
 
 @dataclass(slots=True)
 class Draft:
-    """A plan with the working parts: offers in order, those left out, and offers kept back only by an open breaker."""
+    """A plan with the working parts: offers in order, those left out, and offers kept back only by an open breaker.
+
+    `short` are the budgets that have too little left for a target.
+    """
 
     offers: list[Offer]
     left_out: list[LeftOut]
@@ -42,6 +45,13 @@ class Draft:
     choices: dict[str | None, Choice] = field(default_factory=dict)
     reasons: dict[Target, tuple[Reason | str, ...]] = field(default_factory=dict)
     tiers: dict[Target, tuple[bool, int]] = field(default_factory=dict)
+    short: list[BucketKey] = field(default_factory=list)
+
+    def leave_out(self, left_out: LeftOut) -> None:
+        """Leave a target out that may be asked at another time."""
+        self.left_out.append(left_out)
+        if left_out.why is Why.OVER_BUDGET and left_out.bucket is not None:
+            self.short.append(left_out.bucket)
 
     def plan(self) -> Plan:
         """Return the plan as callers see it. What one pool leaves out and another offers is not left out."""
@@ -166,7 +176,7 @@ class Planner:
             if isinstance(found, Offer):
                 choice.offers.append(found)
             else:
-                draft.left_out.append(found)
+                draft.leave_out(found)
                 at_cap = at_cap or (found.bucket is not None and found.bucket.scope is Scope.POOL)
         ranked = self._strategies.order(choice)
         prefer, down = choice.ask.request.pins.prefer, hindsight.down

@@ -1,4 +1,4 @@
-"""The rounds: ask each provider how it is, for free, when it has been silent for long, and more often while it is ill."""
+"""The rounds: ask each provider how it is, for free, where it was silent for long, and more often while it is ill."""
 
 import asyncio
 import logging
@@ -194,6 +194,9 @@ class Rounds:
                 failure = await self._probed(visits) if why_not is None else _not_asked(why_not)
         finally:
             visits.check = None
+        if self._visits.get(provider_id) is not visits:
+            # Whoever has gone meanwhile, or is spoken to in another way, has nothing to do with it.
+            return failure
         if why_not is None:
             self._ward.note(provider_id, failure, rejected)
         self._next(provider_id, visits)

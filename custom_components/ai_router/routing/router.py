@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 
 from .admission import Admission
@@ -108,11 +108,11 @@ class Router:
         retired.retire()
         for provider_id, provider in config.providers.items():
             old = before.get(provider_id)
-            if old is None or (old.credential, old.models) == (provider.credential, provider.models):
-                continue
-            if old.credential != provider.credential:
+            if old is not None and old.credential != provider.credential:
                 self.admission.disown(provider_id)
-            self.mend(provider_id)
+                self.mend(provider_id)
+            elif old is not None:
+                self._mend_models({Target(provider_id, model_id) for model_id in provider.changed_models(old)})
         for gone in before.keys() - config.providers.keys():
             self.admission.disown(gone)
             self.benches.mend(gone)
@@ -147,6 +147,13 @@ class Router:
             self._publish(Unbenched(owner, model_id))
         self.admission.reset(provider_id)
         self._health.look(provider_id)
+
+    def _mend_models(self, changed: Iterable[Target]) -> None:
+        """End what is known of models alone that somebody has changed; what is wrong with their provider stands."""
+        for target in changed:
+            if self.benches.mend_model(target):
+                self._publish(Unbenched(*target))
+                self._health.look(target.provider_id)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Hear every core event; the returned function ends it. A listener must not raise or block."""

@@ -82,7 +82,9 @@ class Trip:
         self.config = config
         for target in tuple(self._failed):
             old, new = before.get(target.provider_id), now.get(target.provider_id)
-            if old is not None and new is not None and old.credential != new.credential:
+            if old is None or new is None:
+                continue
+            if old.credential != new.credential or target.model_id in new.changed_models(old):
                 del self._failed[target]
 
     @property

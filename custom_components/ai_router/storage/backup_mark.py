@@ -1,9 +1,11 @@
 """A mark that lies beside the ledger while it is backed up, and so is in every backup: a ledger with it was put back.
 
 Home Assistant restores into an emptied folder and tells nobody, so only what comes out of the backup can tell of it.
-Everything here blocks and may raise `OSError`.
+Everything here blocks; `lay` and `lift` may raise `OSError`.
 """
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from .sqlite_files import make_private
@@ -29,16 +31,16 @@ def lift(directory: Path) -> None:
 def made_at(directory: Path) -> float | None:
     """Return when the backup was made that the folder comes from (wall clock); None if it comes from none.
 
-    The mark is taken away: it is told of once.
+    The mark is taken away: it is told of once. One that cannot be read tells nothing, and never raises.
     """
     mark = directory / _NAME
-    if not mark.is_file():
-        return None
-    changed = mark.stat().st_ctime
     try:
-        laid = float(mark.read_text(encoding="ascii"))
-    except ValueError:
+        changed = mark.stat().st_ctime
+        laid = datetime.fromtimestamp(float(mark.read_text(encoding="ascii")), UTC).timestamp()
+    except OSError, OverflowError, ValueError:
         return None
     finally:
-        lift(directory)
-    return laid if changed - laid > _WRITTEN_WITHIN else None
+        with suppress(OSError):
+            lift(directory)
+    # The clock of another machine may have been behind.
+    return laid if abs(changed - laid) > _WRITTEN_WITHIN else None

@@ -8,7 +8,7 @@ from ..routing.failures import FailureClass
 from ..routing.money import Picodollars
 from .booking import Row
 from .latencies import percentiles
-from .queries import Reader
+from .queries import RECENT_ROWS, Reader
 
 TIMELINE_INTERVALS = 1_000
 """How many intervals a timeline may have."""
@@ -70,12 +70,22 @@ class Interval(NamedTuple):
     latency: float | None = None
 
 
-_ERRORS = """
-SELECT failure, sum(attempts) FROM outcomes
-WHERE day BETWEEN ?1 AND ?2 AND failure != '' AND (?3 IS NULL OR provider_id = ?3) AND (?4 IS NULL OR model_id = ?4)
+_OUTCOMES = """
+FROM outcomes WHERE day BETWEEN ?1 AND ?2
+    AND (?3 IS NULL OR provider_id = ?3) AND (?4 IS NULL OR model_id = ?4)
+"""
+_ERRORS = f"""
+SELECT failure, sum(attempts) {_OUTCOMES} AND failure != ''
 GROUP BY failure ORDER BY sum(attempts) DESC, failure
 """
 
+# With max(), the other columns are those of its row: https://www.sqlite.org/lang_select.html#bareagg
+_LAST_FAILURES = f"""
+SELECT provider_id, max(started), failure
+FROM (SELECT provider_id, started, state, failure FROM attempts ORDER BY started DESC LIMIT ?)
+WHERE state = 1 AND failure NOT IN ({", ".join(f"'{failure}'" for failure in sorted(NOT_THE_PROVIDERS))})
+GROUP BY provider_id
+"""  # noqa: S608 - constants
 _TIMELINE = """
 SELECT CAST((started - ?1) / ?3 AS INTEGER) AS place, count(*), sum(failure IS NOT NULL), sum(cost),
     sum(fresh_in + cache_read + cache_write_5m + cache_write_1h + image_in + audio_in),
@@ -87,16 +97,23 @@ GROUP BY place
 """
 
 
-async def quality(reader: Reader, from_day: str, to_day: str, by: Sequence[str] = ("provider_id",)) -> list[Quality]:
+async def quality(
+    reader: Reader,
+    from_day: str,
+    to_day: str,
+    by: Sequence[str] = ("provider_id",),
+    provider_id: str | None = None,
+    model_id: str | None = None,
+) -> list[Quality]:
     """Tell how the attempts of some days ended, both included, by any of day, provider_id, model_id.
 
-    From the roll-up, so for any period. Raises `ValueError`.
+    From the roll-up, so for any period; of one provider or one model alone, if given. Raises `ValueError`.
     """
     if unknown := set(by) - set(_KEYS):
         raise ValueError(f"metrics cannot be summed by {', '.join(sorted(unknown))}")
     keys = (*by, "failure", "step")
-    sql = f"SELECT {', '.join(keys)}, sum(attempts) FROM outcomes WHERE day BETWEEN ? AND ? GROUP BY {', '.join(keys)}"  # noqa: S608 - only names from _KEYS
-    return await reader.read(_qualities, sql, from_day, to_day)
+    sql = f"SELECT {', '.join(keys)}, sum(attempts) {_OUTCOMES} GROUP BY {', '.join(keys)}"
+    return await reader.read(_qualities, sql, from_day, to_day, provider_id, model_id)
 
 
 def _qualities(rows: Iterable[Row]) -> list[Quality]:
@@ -116,6 +133,15 @@ def _quality(key: tuple[str, ...], outcomes: Iterable[tuple[str, int, int]]) -> 
             steps[step] = count
     p50, p90, p99 = percentiles(steps, _PERCENTS) or (None, None, None)
     return Quality(key, attempts, judged, sum(steps.values()), p50, p90, p99)
+
+
+async def last_failures(reader: Reader) -> dict[str, tuple[float, str]]:
+    """Return when (wall clock) the last attempt of each provider failed for the provider's sake, and its class.
+
+    As far back as `RECENT_ROWS` attempts of all of them: a bound on its work.
+    """
+    rows = await reader.ask(_LAST_FAILURES, RECENT_ROWS)
+    return {provider_id: (started, failure) for provider_id, started, failure in rows}
 
 
 def fastest(found: Iterable[Quality], at_least: int = 1) -> list[Quality]:

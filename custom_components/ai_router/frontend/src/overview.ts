@@ -38,6 +38,8 @@ export interface WorkingProvider {
   breaker: string;
   requests_per_minute: number;
   requests_limit: number | null;
+  tokens_per_minute: number;
+  tokens_limit: number | null;
   under_way: number;
   latency: number | null;
   success_rate: number | null;

@@ -112,18 +112,32 @@ function subtitle(hass: HomeAssistant, provider: Provider): TemplateResult {
 }
 
 function figures(hass: HomeAssistant, provider: WorkingProvider, currency: string): TemplateResult {
-  const { latency, requests_per_minute: used, requests_limit: limit } = provider;
-  const count = formatNumber(hass, used);
-  const rate = limit === null ? count : text(hass, "rate_of", { used: count, limit: formatNumber(hass, limit) });
-  const value = (look: string, label: TextKey, shown: string, more: unknown = nothing) => html`<div class="value ${look}">
-    <span class="label small quiet">${text(hass, label)}</span> <bdi class="number">${shown}</bdi>${more}
+  const { latency } = provider;
+  const figure = (shown: string) => html`<bdi class="number">${shown}</bdi>`;
+  const value = (look: string, label: TextKey, shown: unknown) => html`<div class="value ${look}">
+    <span class="label small quiet">${text(hass, label)}</span> ${shown}
   </div>`;
   return html`<div class="figures">
-    ${value("latency", "latency", latency === null ? "–" : formatSeconds(hass, latency))}
-    ${value("rate", "rate", rate, limit === null ? nothing : meter(hass, text(hass, "rate"), share(used, limit)))}
-    ${value("today", "today", formatMoney(hass, provider.today, currency))}
-    ${value("month", "this_month", formatMoney(hass, provider.month, currency))}
+    ${value("latency", "latency", figure(latency === null ? "–" : formatSeconds(hass, latency)))}
+    ${value("rate", "rate", rates(hass, provider))}
+    ${value("today", "today", figure(formatMoney(hass, provider.today, currency)))}
+    ${value("month", "this_month", figure(formatMoney(hass, provider.month, currency)))}
   </div>`;
+}
+
+/** What the last minute took of each limit there is; without any, how many requests it had. */
+function rates(hass: HomeAssistant, provider: WorkingProvider): TemplateResult[] {
+  const { requests_per_minute: requests, requests_limit, tokens_per_minute: tokens, tokens_limit } = provider;
+  const short: Intl.NumberFormatOptions = { notation: "compact", maximumSignificantDigits: 3 };
+  const of = (key: "rate_of" | "tokens_of", used: number, limit: number, options: Intl.NumberFormatOptions = {}) => {
+    const values = { used: formatNumber(hass, used, options), limit: formatNumber(hass, limit, options) };
+    return html`<bdi class="number">${text(hass, key, values)}</bdi>${meter(hass, text(hass, "rate"), share(used, limit))}`;
+  };
+  const limited = [
+    ...(requests_limit === null ? [] : [of("rate_of", requests, requests_limit)]),
+    ...(tokens_limit === null ? [] : [of("tokens_of", tokens, tokens_limit, short)]),
+  ];
+  return limited.length ? limited : [html`<bdi class="number">${formatNumber(hass, requests)}</bdi>`];
 }
 
 // Narrow, each figure stands beside its name, two in a line at most; wide, they are columns that are as wide as what is in them.
