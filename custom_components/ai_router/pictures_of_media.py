@@ -19,13 +19,14 @@ from homeassistant.util.ssl import client_context
 from yarl import URL
 
 from .pictures import MAX_BYTES, Source, failure, mistake
-from .providers.endpoint import InvalidEndpoint, base_url, is_in_the_house
+from .providers.endpoint import EndpointProblem, InvalidEndpoint, base_url, is_in_the_house
 
 CONTENT_ID: Final = "media_content_id"
 _MEDIA: Final = "media-source://"
 # The media source shows them under their entities' ids, and whoever asks needs the right to the entity.
 _OF_ENTITIES: Final = tuple(f"{_MEDIA}{domain}/" for domain in ("camera", "image"))
 _WEB: Final = ("http://", "https://")
+_NEVER_ASKED: Final = (EndpointProblem.LINK_LOCAL, EndpointProblem.METADATA)
 _SECONDS: Final = 10
 _CHUNK: Final = 65_536
 
@@ -54,11 +55,11 @@ def file_source(hass: HomeAssistant, place: str, *, local_only: bool) -> Source:
         url = URL(place)
         base_url(str(url.origin()))  # nothing but an address of a server
     except ValueError as err:
-        code = err.code.value if isinstance(err, InvalidEndpoint) else "not_an_address"
-        raise mistake("url_not_usable", reason=code) from None
+        never = isinstance(err, InvalidEndpoint) and err.code in _NEVER_ASKED
+        raise mistake("url_never_asked" if never else "url_not_usable") from None
     host = url.host or ""
     if url.user or url.password:
-        raise mistake("url_not_usable", reason="user_part")
+        raise mistake("url_not_usable")
     if not hass.config.is_allowed_external_url(str(url)):
         raise mistake("url_not_allowed", host=host)
     if local_only and not is_in_the_house(host):

@@ -176,7 +176,7 @@ async def test_a_picture_is_fetched_from_an_allowed_address(hass: HomeAssistant,
     [
         ("{url}/other.jpg", "url_not_allowed"),
         ("http://user:sesame@127.0.0.1/allowed/door.jpg", "url_not_usable"),
-        ("http://169.254.169.254/latest", "url_not_usable"),
+        ("http://169.254.169.254/latest", "url_never_asked"),
         ("http://", "url_not_usable"),
         ("http://[::1/x", "url_not_usable"),
     ],

@@ -165,7 +165,7 @@ def _arm(hub: Hub, report: ArmReport) -> JsonObjectType:
         "failures": report.failures,
         "error_rate": _percent(report.error_rate),
         "error_rate_between": [_percent(low), _percent(high)],
-        "latency_ms": _mean(report.latency, 1000),
+        "latency_ms": _mean(report.latency, 1000, digits=1),
         "cost": _mean(report.cost, 1e-12),
         "spent": money(report.spent),
         "score": _mean(report.score),
@@ -176,13 +176,15 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 2)
 
 
-def _mean(mean: Mean, unit: float = 1.0) -> JsonObjectType:
-    """Describe a mean with its standard error, in multiples of a unit."""
-    return {
-        "values": mean.values,
-        "mean": None if mean.mean is None else mean.mean * unit,
-        "error": None if mean.error is None else mean.error * unit,
-    }
+def _mean(mean: Mean, unit: float = 1.0, digits: int | None = None) -> JsonObjectType:
+    """Describe a mean with its standard error, in multiples of a unit, to so many digits after the point."""
+
+    def told(figure: float | None) -> float | None:
+        if figure is None:
+            return None
+        return figure * unit if digits is None else round(figure * unit, digits)
+
+    return {"values": mean.values, "mean": told(mean.mean), "error": told(mean.error)}
 
 
 async def _async_score(call: ServiceCall) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from .sqlite_files import make_private
 
 _NAME = "ledger.in_backup"
-# Who is killed in the middle of a backup leaves a mark too, but one that has not changed since it was written.
-_WRITTEN_WITHIN = 5.0
+# Who is killed in the middle of a backup leaves a mark too, but one that has not changed since it was written (seconds).
+_WRITTEN_WITHIN = 1.0
 
 
 def lay(directory: Path) -> None:
