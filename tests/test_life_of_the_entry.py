@@ -175,6 +175,36 @@ async def test_removal_of_what_was_never_set_up(hass: HomeAssistant) -> None:
     assert not hass.config_entries.async_entries(DOMAIN)
 
 
+@pytest.mark.parametrize("delete", [True, False])
+async def test_removal_takes_what_it_can_and_says_what_is_left(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    delete: bool,
+) -> None:
+    entry = await move_in(hass, freezer, demo(ATTIC, "Attic", options={"latency": 0}), delete_data=delete)
+    await hass.config_entries.async_unload(entry.entry_id)
+    home = tmp_path / ".storage" / "ai_router"
+    elsewhere = tmp_path / "elsewhere"
+    if delete:  # of a folder that only points to another nothing is deleted
+        home.rename(elsewhere)
+        home.symlink_to(elsewhere, target_is_directory=True)
+    else:  # a folder is no file that could be deleted as one
+        (home / "credential.key").unlink(missing_ok=True)
+        (home / "credential.key").mkdir()
+        (home / "cache.db").touch()
+
+    await hass.config_entries.async_remove(entry.entry_id)
+
+    assert "could be deleted" in caplog.text
+    assert not hass.config_entries.async_entries(DOMAIN)
+    if delete:
+        assert (elsewhere / "ledger.db").exists()
+    else:
+        assert left(tmp_path) == {"credential.key", "ledger.db"}
+
+
 # --- stopping and failing -----------------------------------------------------------------------------
 
 

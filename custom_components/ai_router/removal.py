@@ -2,8 +2,8 @@
 
 import logging
 import shutil
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
@@ -24,17 +24,25 @@ async def clean_up(hass: HomeAssistant, entry: ConfigEntry) -> None:
     await state_store(hass).async_remove()
     folder = Path(hass.config.path(".storage", DOMAIN))
     whole = entry.options.get(Conf.DELETE_DATA) is True
-    try:
-        await hass.async_add_executor_job(_delete, folder, whole)
-    except OSError as err:
-        _LOGGER.warning("Not everything in %s could be deleted: %s", folder, err.strerror or type(err).__name__)
+    if left := await hass.async_add_executor_job(_delete, folder, whole):
+        _LOGGER.warning("Not everything in %s could be deleted: %s", folder, "; ".join(left))
 
 
-def _delete(folder: Path, whole: bool) -> None:
+def _delete(folder: Path, whole: bool) -> list[str]:
+    """Delete what can be; return what could not, and why."""
+    left: list[str] = []
+
+    def note(_: Any, path: str, err: BaseException) -> None:
+        if not isinstance(err, FileNotFoundError):
+            left.append(f"{Path(path).name} ({err})")
+
     if whole:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(folder)
-        return
+        shutil.rmtree(folder, onexc=note)
+        return left
     for name in _ALWAYS:
         for file in folder.glob(f"{name}*"):  # with what SQLite keeps beside its file
-            file.unlink(missing_ok=True)
+            try:
+                file.unlink()
+            except OSError as err:
+                note(None, str(file), err)
+    return left
